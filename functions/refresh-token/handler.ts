@@ -61,7 +61,9 @@ export function createHandler({ application, deadLetters, deployment, now, log }
       const attempt = Number(message.attributes.ApproximateReceiveCount)
       const isLast = error instanceof UnreadableEventError || attempt >= maximumDeliveries
       const failure = describeFailure(error)
-      log({ event: 'event_failed', type: event?.type ?? 'unreadable', ...failure, attempt, isLast })
+      const connection = event && 'connection' in event ? event.connection : undefined
+      const named = connection === undefined ? {} : { connection }
+      log({ event: 'event_failed', type: event?.type ?? 'unreadable', ...named, ...failure, attempt, isLast })
       return isLast && (await bury({ body: message.body, ...failure }))
     }
   }

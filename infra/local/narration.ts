@@ -60,8 +60,10 @@ export function narrate(print: Print): () => void {
 export function narrateWhileServing(print: Print): void {
   subscribe(logChannel, (message) => {
     const event = message as LogEvent
-    if (event.event === 'request_failed') print(`${event.requestId}: ${event.status} ${event.code}: ${event.reason}`)
-    else if (logEvents[event.event].isShownWhileServing) print(describeLogEvent(event).trim())
+    if (event.event === 'request_failed') {
+      const { requestId, status, code, connection = 'no connection', reason } = event
+      print(`${requestId}: ${connection}: ${status} ${code}: ${reason}`)
+    } else if (logEvents[event.event].isShownWhileServing) print(describeLogEvent(event).trim())
   })
   subscribe(eventChannel, (message) => {
     const { type, ...detail } = message as TokenwellEvent

@@ -142,7 +142,7 @@ function checkRequestMay(config: OAuthConfig, element: ElementReference, finding
       findings.addWarning(
         element,
         'requestMay',
-        `It lists values of ${name}, but the server chooses for a request without ${name}. To prevent that, set ${name} in parameters.`,
+        `It lists values of ${name}. If a request has no ${name}, the authorization server chooses the value. To prevent that, set ${name} in parameters.`,
       )
   const twin = Object.keys(requestMay).find((name) => twinOf(name, Object.keys(parameters)) !== undefined)
   const configured = twin === undefined ? undefined : twinOf(twin, Object.keys(parameters))

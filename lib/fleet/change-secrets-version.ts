@@ -56,7 +56,7 @@ export function createSecretsVersionChanger(dependencies: SecretsVersionChangerD
       })
       if (outcome === lostRace)
         throw new CacheUnavailableError(
-          `Other processes changed the record of the secrets version first, ${mostTries} times in a row.`,
+          `Other processes changed the record of the secrets version first, ${mostTries} times in a row. The event is delivered again.`,
         )
     },
   }

@@ -88,7 +88,10 @@ export function createCircuitBreaker(dependencies: CircuitBreakerDependencies): 
     async call(what, send, waitUntil) {
       const startedAt = now()
       for (let tries = 0; ; tries++) {
-        if (now() < openUntil) throw new CacheUnavailableError(`A call failed less than ${openSeconds} s ago.`)
+        if (now() < openUntil)
+          throw new CacheUnavailableError(
+            `A call to the shared cache failed less than ${openSeconds} s ago. This instance calls it again after that time.`,
+          )
         try {
           const result = await callOnce(send)
           isConnected ||= what === 'records'

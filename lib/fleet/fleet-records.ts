@@ -167,5 +167,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
 
 function lostEachTime(name: RecordName): CacheUnavailableError {
   const record = recordNameText(name)
-  return new CacheUnavailableError(`Other processes changed the record ${record} first, ${mostTries} times in a row.`)
+  return new CacheUnavailableError(
+    `Other processes changed the record ${record} first, ${mostTries} times in a row. The next request or event tries again.`,
+  )
 }

@@ -228,7 +228,9 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
   async function waitForHolder(looks: number, deadline: number): Promise<void> {
     const delay = jitteredDelay(poll, looks, random())
     if (now() + delay > deadline - answerReserveMilliseconds)
-      throw new TimedOutError("Another process requests this token, and no token came before the caller's deadline.")
+      throw new TimedOutError(
+        "Another process requests this token, and no token came before the caller's deadline. Try again: the token may be there by then.",
+      )
     await pause(delay)
   }
 

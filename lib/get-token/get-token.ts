@@ -59,7 +59,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
     if (left < (request.minimumSeconds ?? 0))
       throw new InvalidRequestError(
         'minimum_seconds',
-        `is longer than the tokens of this connection live. They live ${lifetime} s from their issue, less the time of the delivery.`,
+        `is longer than the lifetime of this connection's tokens: ${lifetime} s from their issue, less the time of the delivery. Ask for fewer seconds.`,
       )
     const { caller } = request
     log({ event: 'token_issued', caller, connection: token.connection, tokenId: token.id, source, secondsLeft: left })

@@ -323,6 +323,8 @@ export function readSharedToken(text: Secret, { group }: RecordName): SharedToke
     [issuedAt, refreshAt, usableUntil, expiresAt, generation].every((each) => typeof each === 'number') &&
     (asked === undefined || isJsonObject(asked))
   if (!isRead)
-    throw new UnreadableTokenError('The sealed text is not a token of this record in the form of this version.')
+    throw new UnreadableTokenError(
+      'The decrypted text is not a token of this connection, or another version of Tokenwell wrote it. It counts as a miss.',
+    )
   return { ...(token as unknown as SharedToken), accessToken: new Secret(String(accessToken)) }
 }

@@ -44,12 +44,12 @@ export class CoolingDownError extends TokenwellError {
     retryAfterSeconds: number,
     details: Omit<CoolingDownDetails, 'failure'> = {},
   ): CoolingDownError {
-    const reason = failure?.message ?? 'The last token request failed.'
-    return new CoolingDownError(
-      `${reason} Tokenwell makes the next token request in ${retryAfterSeconds} s at the earliest.`,
-      retryAfterSeconds,
-      { failure, ...details },
-    )
+    const reason = failure?.reason ?? 'Its reason is not known.'
+    const message =
+      details.began === undefined
+        ? `No token request was made: the next one is allowed in ${retryAfterSeconds} s. The last one failed: ${reason}`
+        : `${reason} Tokenwell makes the next token request in ${retryAfterSeconds} s at the earliest.`
+    return new CoolingDownError(message, retryAfterSeconds, { failure, ...details })
   }
 
   static notYourTurn(caller: Caller): CoolingDownError {

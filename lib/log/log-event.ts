@@ -125,7 +125,12 @@ export const logEvents = {
     }
   >({
     level: 'warn',
-    sentence: ({ status, reason }) => `${reason} The status was ${status}.`,
+    sentence({ connection, status, reason, elements, clientId, assertion }) {
+      const sent = assertion ? `the assertion ${JSON.stringify(assertion)}` : 'no assertion'
+      const toCheck = elements.join(', ')
+      return `${reason} The status was ${status}. The connection ${connection} sent the client id ${clientId} and ${sent}. Check its elements: ${toCheck}.`
+    },
+    isShownWhileServing: true,
   }),
   /** The audit event of every token that a caller got. */
   token_issued: row<
@@ -170,7 +175,7 @@ export const logEvents = {
     level: 'info',
     sentence({ of, authorizationServer, code, seconds, caller }) {
       const waiting = concerned[of](authorizationServer) + (caller === undefined ? '' : ` by ${caller}`)
-      return `After ${code} no token request is made for ${seconds} s. This holds for ${waiting}.`
+      return `A token request failed (${code}). For ${seconds} s, Tokenwell makes no token request for ${waiting}.`
     },
   }),
   /** The server issued a token, or answered at all, so requests are allowed again. */
@@ -214,7 +219,7 @@ export const logEvents = {
     level: 'warn',
     metrics: () => ({ CacheBudgetExceeded: 1 }),
     sentence: (event) =>
-      `This instance works without the shared cache for now, after ${event.milliseconds} ms: ${event.reason}`,
+      `The shared cache failed after ${event.milliseconds} ms. For a few seconds, this instance works without it and requests its own tokens: ${event.reason}`,
   }),
   /** The store did not take a record, because it is too large or the store is full. Its content is not shared. */
   record_not_taken: row<{ readonly reason: string }>({
@@ -226,7 +231,8 @@ export const logEvents = {
   record_not_authentic: row<{ readonly record: string }>({
     level: 'warn',
     metrics: () => ({ RecordsNotAuthentic: 1 }),
-    sentence: (event) => `The record ${event.record} has a wrong MAC and counts as empty.`,
+    sentence: (event) =>
+      `The record ${event.record} has a wrong MAC and counts as empty. If nobody changed the naming key, check who may write to the shared cache.`,
   }),
   /** The shared cache holds something that is not a token. It counts as a miss. */
   cached_token_unreadable: row<OfConnection & { readonly reason: string }>({
@@ -253,14 +259,18 @@ export const logEvents = {
       readonly failed: number
       /** Tokens for which there was no time. They are left to the next run. */
       readonly left: number
+      /** The authorization servers of these tokens. */
+      readonly leftAt: readonly string[]
     }
   >({
     level: 'info',
     metrics: ({ renewed, failed, left, milliseconds }) => {
       return { WarmRenewed: renewed, WarmFailed: failed, WarmLeft: left, WarmRunDuration: milliseconds }
     },
-    sentence: ({ due, renewed, failed, left, milliseconds }) =>
-      `The warm run took ${milliseconds} ms: ${due} tokens due, ${renewed} renewed, ${failed} failed, ${left} left to the next run.`,
+    sentence({ due, renewed, failed, left, leftAt, milliseconds }) {
+      const servers = leftAt.length === 0 ? '' : ` They are tokens of: ${leftAt.join(', ')}.`
+      return `The warm run took ${milliseconds} ms: ${due} tokens due, ${renewed} renewed, ${failed} failed, ${left} left to the next run.${servers}`
+    },
     isShownWhileServing: true,
   }),
   /**
@@ -279,18 +289,23 @@ export const logEvents = {
     sentence: (event) => `The event ${event.type} was handled in ${event.milliseconds} ms.`,
     isShownWhileServing: true,
   }),
+  /** The connection is present if the event names one. */
   event_failed: row<
-    Failed & {
-      readonly type: string
-      /** The number of this attempt. */
-      readonly attempt: number
-      /** Whether the event now goes to the dead-letter queue. */
-      readonly isLast: boolean
-    }
+    Partial<OfConnection> &
+      Failed & {
+        readonly type: string
+        /** The number of this attempt. */
+        readonly attempt: number
+        /** Whether the event now goes to the dead-letter queue. */
+        readonly isLast: boolean
+      }
   >({
     level: 'warn',
     metrics: () => ({ EventsFailed: 1 }),
-    sentence: (event) => `Attempt ${event.attempt} at the event ${event.type} failed: ${event.reason}`,
+    sentence({ type, connection, attempt, reason }) {
+      const where = connection === undefined ? '' : ` for the connection ${connection}`
+      return `Attempt ${attempt} at the event ${type}${where} failed: ${reason}`
+    },
     isShownWhileServing: true,
   }),
   /** The event stays in its queue. The queue moves it later, without a reason. */
@@ -333,7 +348,10 @@ export const logEvents = {
       }
     },
     dimensions: ['jwtBuilder'],
-    sentence: (event) => `The publication of jwtBuilder/${event.jwtBuilder} has ${event.keys} public keys.`,
+    sentence: ({ jwtBuilder, keys }) =>
+      keys === 0
+        ? `jwtBuilder/${jwtBuilder} publishes no public key. This is normal if it signs with a shared key.`
+        : `jwtBuilder/${jwtBuilder} publishes public keys: ${keys}.`,
     isShownWhileServing: true,
   }),
   /** By an operator's event. `wasPublished`: whether a key with that `kid` was published. If not, the `kid` may be misspelt. */

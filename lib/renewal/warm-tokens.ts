@@ -48,8 +48,16 @@ export interface WarmRunnerDependencies {
 
 /** The due tokens of one authorization server. */
 interface ServersWork {
+  /** Empty for connections that are gone from the cache. */
+  readonly server: string
   readonly maximumConcurrency: number
   readonly names: RecordName[]
+}
+
+interface RenewedTokens {
+  readonly renewals: readonly Renewal[]
+  /** The authorization servers with tokens that are left to the next run. */
+  readonly leftAt: readonly string[]
 }
 
 /** Renews tokens that are kept warm before they get stale. */
@@ -57,30 +65,37 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
   const { records, renewer, newKeyTrials, announcer, now, random, pause, log } = dependencies
 
   /** Serves each authorization server separately, the most urgent token first, with the concurrency that its element allows. */
-  async function renewAll(due: readonly RecordName[], freshUntil: number, deadline: number): Promise<Renewal[]> {
+  async function renewAll(due: readonly RecordName[], freshUntil: number, deadline: number): Promise<RenewedTokens> {
     const lastBegin = deadline - attemptMilliseconds
     const semaphore = createSemaphore(mostAtATime)
     const renewals: Renewal[] = []
+    const leftAt: string[] = []
     // Without the shared cache, or its keys, the next run does all of this.
     const work = await unlessUnavailable(() => workByServer(due, lastBegin), [])
     await allEnded(
-      work.map(async ({ maximumConcurrency, names }) => {
+      work.map(async ({ server, maximumConcurrency, names }) => {
         await pause(random() * spreadMilliseconds)
         const putLast: RecordName[] = []
+        let ended = 0
+        const note = (renewal: Renewal) => {
+          ended++
+          renewals.push(renewal)
+        }
         await forEachAtMost(maximumConcurrency, names, async (name) => {
           const renewal = await renewOne(name, 'unless_failed')
           if (renewal?.outcome === 'put_last') putLast.push(name)
-          else if (renewal) renewals.push(renewal)
+          else if (renewal) note(renewal)
         })
         // Tokens that failed the last time come last and get half of the places, so that a server that fails slowly delays no other
         // token.
         await forEachAtMost(Math.ceil(maximumConcurrency / 2), putLast, async (name) => {
           const renewal = await renewOne(name, 'once')
-          if (renewal) renewals.push(renewal)
+          if (renewal) note(renewal)
         })
+        if (ended < names.length) leftAt.push(server)
       }),
     )
-    return renewals
+    return { renewals, leftAt }
 
     /** Undefined if no time was left or the shared cache failed: the token stays due. */
     async function renewOne(name: RecordName, attempt: 'unless_failed' | 'once'): Promise<Renewal | undefined> {
@@ -101,9 +116,9 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
     }: { readonly startedAt: number; readonly freshUntil: number; readonly deadline: number },
   ): Promise<WarmRun> {
     const due = names.filter((name) => readPublishedKeysRecordName(name) === undefined)
-    const renewals = await renewAll(due, freshUntil, deadline)
-    await announcer.announce(renewals)
-    return report(startedAt, due.length, renewals)
+    const renewed = await renewAll(due, freshUntil, deadline)
+    await announcer.announce(renewed.renewals)
+    return report(startedAt, due.length, renewed)
   }
 
   async function tryKeys(names: readonly RecordName[], deadline: number): Promise<void> {
@@ -121,16 +136,16 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
       const server = plan?.authorizationServer ?? ''
       servers.set(name, server)
       const maximumConcurrency = plan?.maximumConcurrency ?? concurrencyWithoutPlan
-      if (!work.has(server)) work.set(server, { maximumConcurrency, names: [] })
+      if (!work.has(server)) work.set(server, { server, maximumConcurrency, names: [] })
     }
     for (const name of due) work.get(servers.get(name.group) ?? '')?.names.push(name)
     return [...work.values()]
   }
 
-  function report(startedAt: number, due: number, renewals: readonly Renewal[]): WarmRun {
+  function report(startedAt: number, due: number, { renewals, leftAt }: RenewedTokens): WarmRun {
     const count = (outcome: Renewal['outcome']) => renewals.filter((each) => each.outcome === outcome).length
     const run = { due, renewed: count('renewed'), failed: count('failed'), left: due - renewals.length }
-    log({ event: 'warm_run_ended', ...run, milliseconds: now() - startedAt })
+    log({ event: 'warm_run_ended', ...run, leftAt, milliseconds: now() - startedAt })
     return run
   }
 

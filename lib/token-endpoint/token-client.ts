@@ -105,6 +105,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     const clock = clockReadingOf(credentials, answer, refusal, now())
     return RefusedError.of(refusal, server, faultOf(refusal.error, connection, request), {
       isForUser,
+      client: { clientId: connection.clientId, connection: connection.name },
       advice: clock && adviceOn(clock),
       clockOffset: clock && offsetBy(clock),
     })

@@ -48,7 +48,8 @@ export class UnreachableError extends TokenEndpointError {
   }
 
   override get publicMessage(): string {
-    if (this.blames === 'token') return 'The authorization server issued a token that expires within a second.'
+    if (this.blames === 'token')
+      return 'The token of this connection expires within a second. Try again in 1 s: the authorization server may then issue another one.'
     return "The authorization server can't be reached, or asks to wait. Try again later."
   }
 
@@ -58,7 +59,7 @@ export class UnreachableError extends TokenEndpointError {
    */
   static endsAtOnce(connection: string): UnreachableError {
     return new UnreachableError(
-      `A token of the connection ${connection} has expired, or expires within a second. Its server hands out an old token, or issues tokens that live less than a second.`,
+      `A token of the connection ${connection} has expired, or expires within a second. Its server hands out an old token, or issues tokens that live less than a second. Raise the lifetime of this client's tokens at the server.`,
       { blames: 'token', retryAfterSeconds: 1 },
     )
   }
@@ -129,16 +130,27 @@ export class RefusedError extends TokenEndpointError {
   readonly clockOffset?: ClockOffset
   /** The message with the server's words, where only the caller may read them: they may repeat a user's name. */
   private readonly callersMessage?: string
+  /** Which client was refused. Absent where another instance made the token request. */
+  private readonly client?: RefusedClient
 
   constructor(message: string, error: string, fault: Fault, details: RefusalDetails = {}) {
     super(message)
-    const { isOfCredentials, clockOffset, callersMessage } = details
+    const { isOfCredentials, clockOffset, callersMessage, client } = details
     this.error = error
     this.fault = fault
     this.blames = blamedBy(error, isOfCredentials)
     this.mayBeOfRequest = error !== 'invalid_client'
     if (clockOffset) this.clockOffset = clockOffset
     if (callersMessage !== undefined) this.callersMessage = callersMessage
+    if (client) this.client = client
+  }
+
+  /** The caller of a refused scope or resource gets the message, so that only the operator gets the client id. */
+  override get reason(): string {
+    if (this.fault === 'caller') return this.message
+    if (!this.client) return `${this.message} The log event token_request_refused has what was sent.`
+    const { clientId, connection } = this.client
+    return `${this.message} Check the client ${clientId} of the connection ${connection}: the log event token_request_refused has what was sent.`
   }
 
   /**
@@ -157,12 +169,12 @@ export class RefusedError extends TokenEndpointError {
   override get publicMessage(): string {
     if (this.fault === 'caller') return this.callersMessage ?? this.message
     if (this.fault === 'elements')
-      return `The authorization server refused the configuration of this connection (${this.error}). ${operatorFindsReason}`
+      return `The authorization server refused what this connection is configured to request (${this.error}). ${operatorFindsReason}`
     return `The authorization server refused this connection's client (${this.error}). ${operatorFindsReason}`
   }
 
   static of({ error, description, isOfCredentials }: Refusal, server: string, fault: Fault, more: RefusalContext = {}) {
-    const { advice, isForUser = false, clockOffset } = more
+    const { advice, isForUser = false, clockOffset, client } = more
     const sentence = (words: string | undefined) => {
       const said = words?.replace(/\.$/, '')
       const refusal = said ? `${error} (${said})` : error
@@ -173,6 +185,7 @@ export class RefusedError extends TokenEndpointError {
       isOfCredentials,
       ...(isForUser && { callersMessage: sentence(description) }),
       ...(clockOffset && { clockOffset }),
+      ...(client && { client }),
     })
   }
 }
@@ -187,9 +200,16 @@ interface RefusalDetails {
   readonly isOfCredentials?: boolean
   readonly clockOffset?: ClockOffset
   readonly callersMessage?: string
+  readonly client?: RefusedClient
+}
+
+interface RefusedClient {
+  readonly clientId: string
+  readonly connection: string
 }
 
 interface RefusalContext {
+  readonly client?: RefusedClient
   readonly clockOffset?: ClockOffset | undefined
   /** What the operator must do. */
   readonly advice?: string | undefined

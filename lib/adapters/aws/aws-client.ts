@@ -74,7 +74,8 @@ function retryWithin(totalMilliseconds: number) {
       last: Attempts,
       { errorType }: { readonly errorType: ErrorType },
     ): Promise<Attempts> {
-      if (errorType === 'CLIENT_ERROR') throw new Error('Another attempt would fail in the same way.')
+      if (errorType === 'CLIENT_ERROR')
+        throw new Error('AWS refused the request. Another attempt would be refused in the same way.')
       const count = last.getRetryCount()
       const pause = Math.random() * longestPause(errorType, count)
       const pauseEnd = performance.now() + pause - last.startedAt

@@ -52,8 +52,9 @@ test('an error, its log event and its invocation have one request id, and only t
   const { reason, ...rest } = event
   assert.match(
     reason,
-    /^The authorization server theServer refused the token request: invalid_client \(no such key\)\./,
+    /^The authorization server theServer refused the token request: invalid_client \(no such key\)\..* Check the client theClient of the connection conn: the log event token_request_refused has what was sent\./,
   )
+  assert.doesNotMatch(body.error_description, /theClient/)
   assert.deepEqual(rest, { event: 'request_failed', code: 'refused', status: 502, requestId, connection: 'conn' })
 })
 

@@ -99,6 +99,7 @@ test('only the failed messages of a batch are delivered again', async () => {
       {
         event: 'event_failed',
         type: 'ConnectionChanged',
+        connection: 'bad',
         code: 'unreachable',
         reason: 'nobody listens',
         attempt: 1,

@@ -87,7 +87,8 @@ test("a request that still waits at the end of the caller's time gets the reason
   const startedAt = time.now()
   await assert.rejects(time.until(other.get({}, 5_000)), {
     code: 'timed_out',
-    message: "Another process requests this token, and no token came before the caller's deadline.",
+    message:
+      "Another process requests this token, and no token came before the caller's deadline. Try again: the token may be there by then.",
   })
   assert.ok(time.now() <= startedAt + 5_000 - answerReserveMilliseconds && time.now() > startedAt + 3_000)
 })

@@ -26,7 +26,9 @@ test("a sealed text must be a token of its connection with all its values, or it
   for (const text of [...texts, '{}', '[]', 'null', '', 'no JSON'])
     assert.throws(
       () => readSharedToken(new Secret(text), name),
-      new UnreadableTokenError('The sealed text is not a token of this record in the form of this version.'),
+      new UnreadableTokenError(
+        'The decrypted text is not a token of this connection, or another version of Tokenwell wrote it. It counts as a miss.',
+      ),
       text,
     )
 })

@@ -237,7 +237,11 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
   await tokens.time.advance(217_000)
   await tokens.time.until(tokens.get())
   const handler = createRefreshHandler({
-    application: { answerEvent: (event) => tokens.answer(event), signPublications: () => assert.fail('not asked for') },
+    application: {
+      answerEvent: (event) =>
+        event.type === 'ConnectionChanged' ? Promise.reject(new EventBusError('no bus')) : tokens.answer(event),
+      signPublications: () => assert.fail('not asked for'),
+    },
     deadLetters: { add: () => Promise.reject(new DeadLettersError('the queue does not exist')) },
     deployment: localDeployment,
     now: tokens.time.now,
@@ -245,7 +249,8 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
   })
   const clear = { source: 'me', 'detail-type': 'ClearTokenCache', detail: { connection: 'conn' } }
   const reconcile = { source: 'me', 'detail-type': 'ReconcileElements', detail: {} }
-  const bodies = ['{', ...[reconcile, clear, clear].map((event) => JSON.stringify(event))]
+  const change = { ...clear, 'detail-type': 'ConnectionChanged' }
+  const bodies = ['{', ...[reconcile, clear, clear, change].map((event) => JSON.stringify(event))]
   const messages = bodies.map((body) => ({ messageId: body, body, attributes: { ApproximateReceiveCount: '1' } }))
   await tokens.time.until(handler({ Records: messages } as never, { getRemainingTimeInMillis: () => 60_000 } as never))
   return tokens.events

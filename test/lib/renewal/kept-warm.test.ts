@@ -96,3 +96,18 @@ test('a use that cannot be recorded does not delay or fail the caller', async ()
   await fleet.getAll(['one'])
   assert.equal((await variantsOf(fleet)).length, 1, 'it is noted by a later one')
 })
+
+test('a run without time for a token names the authorization server of that token', async () => {
+  const fleet = createFleetWithEventBus(() => virtualToken({ expires_in: 150 }))
+  await fleet.getAll(['one'])
+  await fleet.time.until(fleet.refresher.warm(1_000))
+  await fleet.time.until(fleet.refresher.warm())
+  const ended = fleet.refresher.events.filter(({ event }) => event === 'warm_run_ended')
+  assert.deepEqual(
+    ended.map((event) => event.event === 'warm_run_ended' && [event.left, event.leftAt]),
+    [
+      [1, ['theServer']],
+      [0, []],
+    ],
+  )
+})

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
+  type Fault,
   RefusedError,
   readFailure,
   TimedOutError,
@@ -27,6 +28,8 @@ test('details that concern only the requesting process are not shared', () => {
     new RefusedError('no', 'invalid_client', 'client', { clockOffset: { milliseconds: 5_000, isGuess: false } }),
   )
   assert.deepEqual(Object.keys(JSON.parse(written)).sort(), ['code', 'error', 'fault', 'message'])
+  const refused = new RefusedError('no', 'invalid_client', 'client', { client: { clientId: 'me', connection: 'conn' } })
+  assert.doesNotMatch(writeFailure(refused), /"me"|conn/)
   const timedOut = readFailure(writeFailure(new TimedOutError('late', { isServers: true })))
   assert.ok(timedOut instanceof TimedOutError && !timedOut.isServers)
 })
@@ -49,4 +52,22 @@ test('a failure that this version does not write is read as undefined', () => {
 
 test("damaged text and text that isn't JSON are read as undefined", () => {
   for (const text of ['', 'x', '{', 'null', '5', '"unreachable"']) assert.equal(readFailure(text), undefined, text)
+})
+
+test('the operator learns which client was refused, and the caller of a refused scope does not', () => {
+  const client = { clientId: 'theClient', connection: 'conn' }
+  const refused = (fault: Fault) => new RefusedError('It was refused.', 'invalid_client', fault, { client })
+  for (const fault of ['client', 'elements'] as const) {
+    assert.equal(
+      refused(fault).reason,
+      'It was refused. Check the client theClient of the connection conn: the log event token_request_refused has what was sent.',
+    )
+    assert.doesNotMatch(refused(fault).publicMessage, /theClient/)
+    assert.equal(
+      readFailure(writeFailure(refused(fault)))?.reason,
+      'It was refused. The log event token_request_refused has what was sent.',
+    )
+  }
+  assert.equal(refused('caller').reason, 'It was refused.')
+  assert.equal(refused('client').asCallers().publicMessage, 'It was refused.')
 })
