@@ -33,6 +33,7 @@ async function validate(path: string | undefined, options: ValidateOptions, comm
     command.error(
       'Name a file, a folder or a stage, for example: tokenwell validate elements, or tokenwell validate --stage prod',
     )
+  if (readsFromAws(path, options)) await demandRegion(command)
   const findings = await withUnreadable(() => findAll(path, options))
   const count = (severity: Finding['severity']) => findings.filter((finding) => finding.severity === severity).length
   if (options.json) console.log(JSON.stringify(findings, undefined, 2))
@@ -49,9 +50,30 @@ async function findAll(path: string | undefined, options: ValidateOptions): Prom
   const elements = openElements(path === undefined ? { kind: 'parameter_store' } : { kind: 'files', path }, stage)
   const deployment = { stage, publicUrl, isLambda: stage !== 'local' }
   const found = await validateElements(elements, deployment)
-  if (!options.secrets && options.secretsFolder === undefined) return found
+  if (!checksSecrets(options)) return found
   const secrets = openSecrets(secretsPlace(stage, options), stage)
   return [...found, ...(await inspectSecrets(await listConnections(elements, deployment), secrets, Date.now()))]
+}
+
+function checksSecrets({ secrets, secretsFolder }: ValidateOptions): boolean {
+  return secrets || secretsFolder !== undefined
+}
+
+function readsFromAws(path: string | undefined, options: ValidateOptions): boolean {
+  if (path === undefined) return true
+  return checksSecrets(options) && secretsPlace(options.stage ?? 'local', options).kind === 'secrets_manager'
+}
+
+/** The SDK's own error for a missing region does not say how to set it. */
+async function demandRegion(command: Command): Promise<void> {
+  const { SSMClient } = await import('@aws-sdk/client-ssm')
+  await new SSMClient({}).config
+    .region()
+    .catch(() =>
+      command.error(
+        'No AWS region is set. Set the environment variable AWS_REGION, for example to eu-central-1, or the region of your AWS profile.',
+      ),
+    )
 }
 
 /** The secrets of the stage `local` are files. */

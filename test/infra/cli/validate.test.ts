@@ -126,6 +126,23 @@ test('--help prints its usage with each option and gives exit code 0', async () 
     assert.ok(lines.some((line) => line.trim().startsWith(option)))
 })
 
+test('if elements or secrets are in AWS and no region is set, one line says how to set it', async (t) => {
+  const elements = exampleElements(exampleIssuer)
+  elements['keyStore'] = { theTrust: { location: 'tokenwell/prod/authorization-server-ca' } }
+  const path = await elementsFileOf(t, elements)
+  for (const words of [
+    ['--stage', 'prod'],
+    [path, '--stage', 'prod', '--secrets'],
+  ])
+    assert.deepEqual(await validate(...words), {
+      status: 1,
+      lines: [],
+      errors:
+        'No AWS region is set. Set the environment variable AWS_REGION, for example to eu-central-1, or the region of your AWS profile.\n',
+    })
+  assert.equal((await validate(path, '--stage', 'prod')).status, 0, 'nothing is read from AWS')
+})
+
 test('without a path it prints its usage and gives exit code 1', async () => {
   const { status, lines, errors } = await validate()
   assert.equal(status, 1)
@@ -138,8 +155,18 @@ test('the elements of the local run have no mistake', async () => {
   assert.equal(status, 0, lines.join('\n'))
 })
 
+/** The environment of an operator who has not set up AWS on this machine. */
+const withoutAws = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_'))),
+  AWS_CONFIG_FILE: join(root, 'no such file'),
+  AWS_EC2_METADATA_DISABLED: 'true',
+}
+
 async function validate(...words: string[]) {
-  const child = spawn(process.execPath, [join('infra', 'cli', 'tokenwell.ts'), 'validate', ...words], { cwd: root })
+  const child = spawn(process.execPath, [join('infra', 'cli', 'tokenwell.ts'), 'validate', ...words], {
+    cwd: root,
+    env: withoutAws,
+  })
   const [output, errors, status] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
