@@ -4,13 +4,14 @@ import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Template } from 'aws-cdk-lib/assertions'
+import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import { functionNames } from '../../infra/bundle.ts'
 import { complaintsOfVariables } from '../../lib/application/unsafe-variables.ts'
 import { exampleIssuer } from '../support/elements/element-store.ts'
 import { exampleElements } from '../support/elements/elements.ts'
 import { root, runShell } from '../support/process/local-run.ts'
 import { temporaryFolder } from '../support/process/temporary-folder.ts'
-import { createTestStack, everyProperty, functionsOf } from './stack/test-stack.ts'
+import { createTestStack, everyProperty, functionsOf, resourceNamed } from './stack/test-stack.ts'
 
 /* infra/README.md against the construct, the stack and the functions that it describes. */
 
@@ -35,6 +36,18 @@ test('the example of the construct compiles, and synthesizes with elements of st
   assert.equal(synthesized.status, 0, synthesized.output)
   const template = readFileSync(join(folder, 'cdk.out', 'Tokens.template.json'), 'utf8')
   assert.ok(template.includes('"/tokenwell/prod/endpointConnection/orders"'))
+})
+
+test('the policy for a role without an app of your own is the one that grantToken gives', (t) => {
+  const [policy, ...more] = [...page.matchAll(/^```json\n([\s\S]*?)^```$/gm)]
+    .map(([, text = '']) => JSON.parse(text.replace('<api id>', 'TokensHttpApi')))
+    .filter((each) => 'Statement' in each)
+  assert.deepEqual(more, [])
+  const { stack, tokenwell } = createTestStack(t)
+  const caller = new Role(stack, 'Caller', { assumedBy: new AccountPrincipal('111122223333') })
+  tokenwell.grantToken(caller, 'orders')
+  const { Properties } = resourceNamed(stack, 'AWS::IAM::Policy', 'CallerDefaultPolicy')
+  assert.deepEqual(policy, Properties['PolicyDocument'])
 })
 
 test('the tables of properties and of members are those of the construct', () => {
