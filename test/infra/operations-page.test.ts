@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { functionTable } from '../../infra/stack/function-table.ts'
 import { readCacheKeys } from '../../lib/fleet/cache-keys.ts'
+import { keysToPublish } from '../../lib/key-lifecycle/published-keys.ts'
 import { Secret } from '../../lib/secret/secret.ts'
+import { currentKey } from '../../lib/signing/signing-key.ts'
+import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
 import { root } from '../support/process/local-run.ts'
 import { createTestStack, resourceNamed, resourceOf, resourcesOf } from './stack/test-stack.ts'
 
@@ -54,6 +58,13 @@ test('the table of costs has the number of alarms', (t) => {
   assert.ok(page.includes(`| CloudWatch | ${alarmsOf(t).length} alarms, `))
 })
 
+test('the cost of a stage without requests is the sum of its rows', () => {
+  const rows = [...(sections.get('Cost') ?? '').matchAll(/^\| (.+?) \| .+ \| (\d+\.\d\d) \|$/gm)]
+  const cents = rows.map(([, name, dollars]) => [name, Math.round(Number(dollars) * 100)] as const)
+  assert.deepEqual(cents.at(-1), ['sum', cents.slice(0, -1).reduce((sum, [, each]) => sum + each, 0)])
+  assert.equal(rows.length, 9)
+})
+
 test('the page explains each graph of the dashboard, in its order', (t) => {
   const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::CloudWatch::Dashboard')
   const { widgets } = JSON.parse(String(Properties['DashboardBody'])) as {
@@ -101,6 +112,29 @@ test('the table of limits has the values of the stack', (t) => {
   assert.equal(limits.get('an event among the dead letters'), `${daysIn('TokensRefreshesDeadLetters')} days`)
   const { RetentionInDays } = resourceNamed(stack, 'AWS::Logs::LogGroup', 'TokensIssueTokenLog').Properties
   assert.equal(limits.get('log lines'), `${RetentionInDays} days`)
+})
+
+test('of two keys that an operator stores with signsFrom, both are published, and the clock decides which one signs', () => {
+  const [text = ''] = (sections.get('Keys that you bring') ?? '').match(/(?<=^```json\n)[\s\S]*?(?=^```$)/m) ?? []
+  const { keys } = JSON.parse(text) as { keys: Record<string, unknown>[] }
+  const stored = keys.map((key) => ({
+    ...key,
+    ...generateKeyPairSync('ec', { namedCurve: String(key['crv']) }).privateKey.export({ format: 'jwk' }),
+  }))
+  const read = readSigningKeys('tokenwell/prod/my-key', new Secret(JSON.stringify({ keys: stored })))
+  const [older, newer] = read
+  const changeAt = Number(keys[1]?.['signsFrom']) * 1_000
+  assert.equal(currentKey(read, changeAt - 1), older)
+  assert.equal(currentKey(read, changeAt), newer)
+  const published = keysToPublish(
+    { algorithm: 'ES256', key: { jwtBuilder: 'myBuilder', location: 'tokenwell/prod/my-key' }, assertionSeconds: 120 },
+    read,
+    changeAt - 1,
+  )
+  assert.deepEqual(
+    published.map(({ jwk }) => jwk.kid),
+    [older?.keyId, newer?.keyId],
+  )
 })
 
 test('in each step of its rotation, the secret of the cache keeps the naming key and the encryption keys that are still needed', () => {
