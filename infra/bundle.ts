@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
@@ -82,18 +81,11 @@ export async function bundleFunction(name: string, outputFolder: string): Promis
   return join(outdir, 'index.mjs')
 }
 
-/**
- * Builds one function into `outdir` itself, synchronously, in another process. CDK constructs are created synchronously, but
- * esbuild accepts plugins only in its asynchronous API.
- */
-export function bundleFunctionSync(name: string, outdir: string): void {
-  execFileSync(process.execPath, [import.meta.filename, name, outdir], { stdio: ['ignore', 'ignore', 'inherit'] })
-}
-
 function optionsOf(name: string, outdir: string): BuildOptions {
   return { ...bundling, entryPoints: [join(root, 'functions', name, 'index.ts')], outdir, logLevel: 'error' }
 }
 
+/* Builds one function into a folder: `node infra/bundle.ts <name> <folder>`, for a construct, which must wait for it. */
 if (import.meta.main) {
   const [name = '', outdir = ''] = process.argv.slice(2)
   await build(optionsOf(name, outdir))

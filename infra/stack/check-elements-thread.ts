@@ -1,6 +1,4 @@
 import { workerData } from 'node:worker_threads'
-import { fileElements } from '../../lib/adapters/files/file-elements.ts'
-import { validateElements, withUnreadable } from '../../lib/configuration/inspect-elements.ts'
 import type { ElementsToCheck, ThreadAnswer, ThreadData } from './check-elements.ts'
 
 /* The thread of `check-elements.ts`. */
@@ -15,6 +13,9 @@ async function answer(): Promise<void> {
 
 async function check({ path, stage, publicUrl }: ElementsToCheck): Promise<ThreadAnswer> {
   try {
+    // Imported here, so that a failure of the import is an answer, too.
+    const { fileElements } = await import('../../lib/adapters/files/file-elements.ts')
+    const { validateElements, withUnreadable } = await import('../../lib/configuration/inspect-elements.ts')
     const deployment = { stage, publicUrl, isLambda: stage !== 'local' }
     return { findings: await withUnreadable(() => validateElements(fileElements(path), deployment)) }
   } catch (error) {

@@ -6,8 +6,20 @@ import type { Construct } from 'constructs'
 import { suppressCheckov } from './suppressions.ts'
 
 export interface LogSettings {
+  /**
+   * Your KMS key for table, secrets and logs. The policy of a key from another stack must allow CloudWatch Logs to use it.
+   * @default - keys of AWS
+   */
   readonly encryptionKey?: IKey
+  /**
+   * What happens to table, secrets, logs and publication key when the stack is deleted.
+   * @default - the table and the publication key are deleted; secrets and logs stay
+   */
   readonly removalPolicy?: RemovalPolicy
+  /**
+   * How long logs are kept.
+   * @default RetentionDays.THREE_MONTHS
+   */
   readonly logRetention?: RetentionDays
 }
 

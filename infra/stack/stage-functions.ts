@@ -27,15 +27,16 @@ export type StageFunctions = { readonly [Id in FunctionId]: TokenFunction }
 export function createStageFunctions(scope: Construct, props: StageFunctionsProps): StageFunctions {
   const { resources, memoryMegabytes, reservedConcurrency, ...common } = props
   return forEachFunction((id, row) => {
-    const { name, description, environment, grants, timeoutSeconds, whyNoDeadLetters } = row
-    const reserved = reservedConcurrency?.[functionTable[id].name]
+    const { description, environment, grants, timeoutSeconds, whyNoDeadLetters } = row
+    const { name } = functionTable[id]
+    const reserved = reservedConcurrency?.[name]
     return new TokenFunction(scope, constructIdOf(id), {
       ...common,
       name,
       description: description(resources.stage),
       environment: environment(resources),
       grants: grants(resources),
-      memoryMegabytes: memoryMegabytes?.[functionTable[id].name] ?? row.memoryMegabytes,
+      memoryMegabytes: memoryMegabytes?.[name] ?? row.memoryMegabytes,
       timeoutSeconds,
       whyNoDeadLetters,
       ...(reserved !== undefined && { reservedConcurrency: reserved }),

@@ -1,9 +1,7 @@
-import { join } from 'node:path'
-import { AssetHashType, DockerImage, Duration, Stack } from 'aws-cdk-lib'
+import { Duration, Stack } from 'aws-cdk-lib'
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import {
   Architecture,
-  Code,
   type FunctionProps,
   Function as LambdaFunction,
   LoggingFormat,
@@ -11,7 +9,8 @@ import {
   Tracing,
 } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
-import { bundleFunctionSync } from '../bundle.ts'
+import { codeOf } from './function-code.ts'
+import type { FunctionName } from './function-table.ts'
 import {
   type FunctionGrant,
   mayHaveNetworkInterfaces,
@@ -25,7 +24,7 @@ import { suppressCfnLint, suppressCheckov, suppressNag, suppressWildcard } from 
 
 export interface TokenFunctionProps extends LogSettings {
   /** The folder under `functions`. */
-  readonly name: string
+  readonly name: FunctionName
   readonly description: string
   readonly environment: Readonly<Record<string, string>>
   readonly grants: readonly FunctionGrant[]
@@ -36,8 +35,6 @@ export interface TokenFunctionProps extends LogSettings {
   /** What happens after a failed call, and why Lambda does not need a dead-letter queue for it. */
   readonly whyNoDeadLetters: string
 }
-
-const functionsFolder = join(import.meta.dirname, '..', '..', 'functions')
 
 /** A Lambda function with its role and log. The role has the grants, the right to write its log and traces, and no policy managed by AWS. */
 export class TokenFunction extends Construct {
@@ -107,21 +104,4 @@ export class TokenFunction extends Construct {
 
 function placeIn({ vpc, subnets, securityGroups }: FunctionNetwork): Partial<FunctionProps> {
   return { vpc, securityGroups: [...securityGroups], ...(subnets && { vpcSubnets: subnets }) }
-}
-
-/** The function as `bundle.ts` builds it: a folder with all files. Lambda starts it as `index.handler`. */
-function codeOf(name: string): Code {
-  return Code.fromAsset(join(functionsFolder, name), {
-    // The hash of the output decides whether it is deployed again, because most of the code comes from other folders.
-    assetHashType: AssetHashType.OUTPUT,
-    bundling: {
-      image: DockerImage.fromRegistry('never-run'),
-      local: {
-        tryBundle(outputFolder) {
-          bundleFunctionSync(name, outputFolder)
-          return true
-        },
-      },
-    },
-  })
 }

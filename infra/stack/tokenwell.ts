@@ -42,44 +42,74 @@ export interface ValkeyCache {
   readonly valkeyUrl: string
 }
 
-/**
- * The properties of `Tokenwell`. `encryptionKey` encrypts table, secrets and logs in place of AWS's keys. The policy of a key from
- * another stack must allow CloudWatch Logs to use it. `removalPolicy` decides what happens to table, secrets and logs when the
- * stack is deleted. By default the table is deleted, and secrets and logs stay.
- */
+/** The properties of `Tokenwell`. */
 export interface TokenwellProps extends LogSettings {
-  /** The name of this deployment, such as `test` or `prod`. It is part of the names of its parameters and secrets. */
+  /**
+   * The name of this deployment, such as `test` or `prod`, at most 32 letters, digits, `_` and `-`. It is part of the names of its
+   * parameters and secrets.
+   */
   readonly stage: string
-  /** The address of the API for callers. Do not change it while clients are registered, because the default `iss` begins with it. */
+  /**
+   * The `https://` URL at which callers reach the stage. Do not change it while clients are registered, because the default `iss` begins
+   * with it.
+   */
   readonly publicUrl: string
-  /** A folder with files `<kind>/<id>.json`, or a JSON file. Without it, put the elements into Parameter Store yourself. */
+  /**
+   * A folder with files `<kind>/<id>.json`, or a JSON file, whose elements become parameters.
+   * @default - you put the elements into Parameter Store yourself
+   */
   readonly elements?: string
-  /** With it, a claim of the caller's JWT decides which connections the caller may use. Without it, IAM decides. */
+  /**
+   * With a JWT authorizer, a claim of the caller's JWT decides which connections the caller may use.
+   * @default - IAM decides
+   */
   readonly authorization?: JwtAuthorization
+  /**
+   * A Valkey server that holds the tokens.
+   * @default - a DynamoDB table
+   */
   readonly cache?: ValkeyCache
+  /**
+   * The VPC of the functions. Valkey needs it.
+   * @default - no VPC
+   */
   readonly network?: Network
-  /** The topic that alarms notify. `false` creates no alarms at all. */
+  /**
+   * The topic that alarms notify. `false` creates no alarms at all.
+   * @default - alarms that notify no topic
+   */
   readonly alarms?: ITopic | false
-  /** The limit of each route. The default is 500 requests a second and a burst of 1000. */
+  /**
+   * The limit of each route.
+   * @default - 500 requests a second and a burst of 1000
+   */
   readonly throttle?: Throttle
   /**
-   * The limit of each route of a function, in place of `throttle`. The default of the public function `publish-keys` is 20 requests
-   * a second and a burst of 40.
+   * The limit of each route of a function, in place of `throttle`.
+   * @default - `throttle`; for the public function `publish-keys` at most 20 requests a second and a burst of 40
    */
   readonly throttleByFunction?: ThrottleByFunction
   /**
-   * Runs reserved for each function. By default none, because a new account with its low quota cannot reserve any. Reserve some for
-   * `call-api`: it runs as long as an API takes, and a reservation leaves the rest of the account's concurrency to `issue-token`.
+   * Runs reserved for each function. A new account with its low quota cannot reserve any. Reserve some for `call-api`: it runs as long
+   * as an API takes, and a reservation leaves the rest of the account's concurrency to `issue-token`.
+   * @default - no reservations
    */
   readonly reservedConcurrency?: ReservedConcurrency
   /**
-   * The jwtBuilders with `jwkEnabled` whose secrets are in the stack itself, which has room for 100. All others are in nested
-   * stacks. By default all are in the stack itself. Never take the name of a deployed jwtBuilder out of the list.
+   * The jwtBuilders with `jwkEnabled` whose secrets are in the stack itself, which has room for 100. All others are in nested stacks.
+   * Never take the name of a deployed jwtBuilder out of the list.
+   * @default - all are in the stack itself
    */
   readonly signingKeysInStack?: readonly string[]
-  /** Set it only while you upgrade this deployment from that version: see `infra/operations.md`. */
+  /**
+   * Set it only while you upgrade this deployment from that version: see `infra/operations.md`.
+   * @default - records of 0.1 count as empty
+   */
   readonly readRecordsOf?: EarlierVersion
-  /** The memory of each function. The default is 512. */
+  /**
+   * The memory of each function in megabytes.
+   * @default 512
+   */
   readonly memoryMegabytes?: MemoryMegabytes
 }
 

@@ -1,42 +1,17 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Template } from 'aws-cdk-lib/assertions'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import { functionNames } from '../../infra/bundle.ts'
 import { complaintsOfVariables } from '../../lib/application/unsafe-variables.ts'
-import { exampleIssuer } from '../support/elements/element-store.ts'
-import { exampleElements } from '../support/elements/elements.ts'
-import { root, runShell } from '../support/process/local-run.ts'
-import { temporaryFolder } from '../support/process/temporary-folder.ts'
+import { root } from '../support/process/local-run.ts'
 import { createTestStack, everyProperty, functionsOf, resourceNamed } from './stack/test-stack.ts'
 
 /* infra/README.md against the construct, the stack and the functions that it describes. */
 
 const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
-
-test('the example of the construct compiles, and synthesizes with elements of stage prod', async (t) => {
-  const examples = [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, text = '']) => text)
-  const [example = '', ...more] = examples.filter((text) => text.includes('new Tokenwell('))
-  assert.deepEqual(more, [])
-  const folder = await temporaryFolder(t, {
-    'package.json': '{ "type": "module" }',
-    'app.ts': example.replace("'./infra/", `'${root}/infra/`),
-    'synth.ts': synthesis,
-    'tsconfig.json': JSON.stringify({ extends: join(root, 'tsconfig.json'), include: ['*.ts'] }),
-    ...elementFiles,
-  })
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-
-  const compiled = await runShell(`cd ${folder} && ${process.execPath} ${compiler} --noEmit -p tsconfig.json`)
-  assert.equal(compiled.status, 0, compiled.output)
-  const synthesized = await runShell(`cd ${folder} && ${process.execPath} synth.ts`, { CDK_VALIDATION: 'false' })
-  assert.equal(synthesized.status, 0, synthesized.output)
-  const template = readFileSync(join(folder, 'cdk.out', 'Tokens.template.json'), 'utf8')
-  assert.ok(template.includes('"/tokenwell/prod/endpointConnection/orders"'))
-})
 
 test('the policy for a role without an app of your own is the one that grantToken gives', (t) => {
   const [policy, ...more] = [...page.matchAll(/^```json\n([\s\S]*?)^```$/gm)]
@@ -70,6 +45,20 @@ test('the table of properties calls those properties required that the construct
     required.map(([name]) => name),
     withoutMark,
   )
+})
+
+test('the documentation of each optional property names its default, and the example on the page sets each property', () => {
+  const [, example = ''] = /^```ts\n([\s\S]*?new Tokenwell\([\s\S]*?)^```$/m.exec(page) ?? []
+  const sources = [
+    bodyOf(readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8'), 'interface TokenwellProps'),
+    bodyOf(readFileSync(join(root, 'infra', 'stack', 'retained-log.ts'), 'utf8'), 'interface LogSettings'),
+  ]
+  const properties = [...sources.join('').matchAll(/(?: {2}\/\*\*([\s\S]*?)\*\/\n)? {2}readonly (\w+)(\??): /g)]
+  assert.ok(properties.length > 12)
+  for (const [, documentation = '', name = '', optional] of properties) {
+    assert.equal(documentation.includes('@default '), optional === '?', name)
+    assert.match(example, new RegExp(`^ {2}${name}: `, 'm'))
+  }
 })
 
 test('the page names each type of resource that the stack creates', (t) => {
@@ -160,25 +149,6 @@ test('functions on Lambda refuse the variables of the table, except with the val
     never.map((name) => name.replaceAll('`', '')),
   )
 })
-
-const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-const synthesis = `import { App } from 'aws-cdk-lib'
-import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
-import { TokensStack } from './app.ts'
-
-const app = new App({ outdir: 'cdk.out', context: { [BUNDLING_STACKS]: [] }, analyticsReporting: false })
-new TokensStack(app, 'Tokens')
-app.synth()
-`
-const elementFiles = Object.fromEntries(
-  Object.entries(exampleElements(exampleIssuer)).flatMap(([kind, byId]) =>
-    Object.entries(byId).map(([id, element]) => [
-      // The connection that the example grants.
-      `elements/${kind}/${id === 'conn' ? 'orders' : id}.json`,
-      JSON.stringify(element).replaceAll('tokenwell/local/', 'tokenwell/prod/'),
-    ]),
-  ),
-)
 
 function typesOf(stack: Parameters<typeof functionsOf>[0]): string[] {
   const { Resources: resources } = Template.fromStack(stack).toJSON() as { Resources: Record<string, { Type: string }> }
