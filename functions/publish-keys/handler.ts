@@ -53,7 +53,7 @@ class KeysUnavailableError extends TokenwellError {
   readonly code = 'cache'
 
   override get publicMessage(): string {
-    return "The published keys can't be read at the moment."
+    return 'The published keys cannot be read at the moment.'
   }
 
   override get isPassing(): boolean {

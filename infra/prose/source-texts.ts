@@ -34,7 +34,7 @@ function readSource(root: string, path: string): SourceFile {
   const source = readFileSync(join(root, path), 'utf8')
   const { program, comments, errors } = parseSync(path, source)
   const [error] = errors
-  if (error) throw new Error(`${path} can't be parsed: ${error.message}`)
+  if (error) throw new Error(`${path} cannot be parsed: ${error.message}`)
   return { path, program, comments, source }
 }
 

@@ -84,7 +84,7 @@ function admitValues(
     name,
     allowed.length > 0
       ? 'asks for more than this connection allows. Leave it out, or ask for a part of the configured values.'
-      : "can't be set by a request for this connection. Leave it out.",
+      : 'cannot be set by a request for this connection. Leave it out.',
   )
 }
 
@@ -104,7 +104,7 @@ function admitUser(
     if (value !== undefined)
       throw new InvalidRequestError(
         name,
-        "can't be used: the grant type of this connection is client_credentials. Leave it out.",
+        'cannot be used: the grant type of this connection is client_credentials. Leave it out.',
       )
   return {}
 }

@@ -77,7 +77,7 @@ function demandIgnorable(name: string, configured: readonly string[]): void {
   if (isNarrowing(folded))
     throw new InvalidRequestError(
       name,
-      "can't be set by a request for this connection. Without it the token could allow more than you ask for. Leave it out, or ask the operator to list it in requestMay.",
+      'cannot be set by a request for this connection. Without it the token could allow more than you ask for. Leave it out, or ask the operator to list it in requestMay.',
     )
 }
 

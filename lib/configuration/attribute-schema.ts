@@ -190,7 +190,7 @@ export const requestMay = object<Readonly<Record<string, true | readonly string[
   ...Object.entries(value).flatMap(([name, allowed]) => [
     ...(isAllowance(allowed) ? [] : [`The value of ${name} must be true or a list of texts.`]),
     ...(Object.hasOwn(reservedParameters, name) && !byRequestToo.includes(name)
-      ? [`Take out the parameter ${name}: a caller can't set it.`]
+      ? [`Take out the parameter ${name}: a caller cannot set it.`]
       : []),
   ]),
   ...complainOfNames(Object.keys(value)),

@@ -31,7 +31,7 @@ export class PublicationKeyError extends TokenwellError {
   }
 
   override get publicMessage(): string {
-    return "The published keys can't be verified at the moment."
+    return 'The published keys cannot be verified at the moment.'
   }
 
   override get isPassing(): boolean {

@@ -205,7 +205,7 @@ export class PublicationRefusedError extends TokenwellError {
   }
 
   override get publicMessage(): string {
-    return "The published keys can't be read at the moment."
+    return 'The published keys cannot be read at the moment.'
   }
 
   override get isPassing(): boolean {

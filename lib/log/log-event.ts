@@ -211,7 +211,7 @@ export const logEvents = {
     metrics: () => ({ ReloadsFailed: 1 }),
     dimensions: ['connection'],
     sentence: (event) =>
-      `The elements of the connection ${event.connection} can't be read again, so the last valid ones stay in use: ${event.reason}`,
+      `The elements of the connection ${event.connection} cannot be read again, so the last valid ones stay in use: ${event.reason}`,
     isShownWhileServing: true,
   }),
   /** The shared cache failed or was too slow. For a while this instance works without it. */
@@ -238,7 +238,7 @@ export const logEvents = {
   cached_token_unreadable: row<OfConnection & { readonly reason: string }>({
     level: 'warn',
     sentence: (event) =>
-      `A token of the connection ${event.connection} in the shared cache can't be read: ${event.reason}`,
+      `A token of the connection ${event.connection} in the shared cache cannot be read: ${event.reason}`,
   }),
   /** A token was not renewed in time, or not at all. As long as it is valid, it is still handed out. */
   renewal_failed: row<OfConnection & Failed>({
@@ -370,8 +370,8 @@ export const logEvents = {
     dimensions: ['jwtBuilder'],
     sentence: ({ jwtBuilder, reason, signatureAgeSeconds: age }) =>
       age === undefined
-        ? `The keys of jwtBuilder/${jwtBuilder} can't be published: ${reason}`
-        : `The keys of jwtBuilder/${jwtBuilder} can't be published again, so the earlier publication stays: ${reason}`,
+        ? `The keys of jwtBuilder/${jwtBuilder} cannot be published: ${reason}`
+        : `The keys of jwtBuilder/${jwtBuilder} cannot be published again, so the earlier publication stays: ${reason}`,
     isShownWhileServing: true,
   }),
   /** Someone else wrote the record of the published keys, or restored an old one. None of its keys is served. */

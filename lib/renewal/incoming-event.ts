@@ -156,6 +156,6 @@ export class UnreadableEventError extends TokenwellError {
   readonly code = 'unreadable_event'
 
   constructor(member: string, complaint: string) {
-    super(`The event can't be read: ${member} ${complaint}`)
+    super(`The event cannot be read: ${member} ${complaint}`)
   }
 }

@@ -42,7 +42,7 @@ export class SecretError extends TokenwellError {
 
   override get publicMessage(): string {
     return this.isPassing
-      ? "The configuration of this connection can't be read at the moment."
+      ? 'The configuration of this connection cannot be read at the moment.'
       : `The configuration of this connection has a mistake. ${operatorFindsReason}`
   }
 }

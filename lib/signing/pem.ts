@@ -83,6 +83,6 @@ export function decodeCertificate(location: string, encoding: string | Buffer): 
   try {
     return new X509Certificate(encoding)
   } catch {
-    throw new KeyStoreError(location, "holds a certificate that can't be read. Check that it was stored completely.")
+    throw new KeyStoreError(location, 'holds a certificate that cannot be read. Check that it was stored completely.')
   }
 }

@@ -35,7 +35,7 @@ export function readPrivateJwk(location: string, jwk: unknown, place = ''): Priv
       ' that is not for signing. Its use must be sig or absent, and its key_ops must contain sign or be absent.',
     )
 
-  const privateKey = tryJwk(members) ?? refuse('a JWK', " that can't be read. Check that it was stored completely.")
+  const privateKey = tryJwk(members) ?? refuse('a JWK', ' that cannot be read. Check that it was stored completely.')
   if (!isWhole(privateKey, members['x']))
     refuse('a JWK', ' whose private and public parts belong to different keys. Store the parts of one key.')
   return { members, privateKey }

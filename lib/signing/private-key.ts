@@ -15,7 +15,7 @@ export function decodePemKey(location: string, { label, text }: PemBlock, passph
     return decrypt(location, { pem: pemOf(encryptedLabel, bytes), form: 'PEM', passphrase })
   const key = tryKey(() => createPrivateKey(text)) ?? decodeDer(bytes)
   if (key) return key
-  throw new KeyStoreError(location, `holds a PEM ${label} that can't be read. Check that it was stored completely.`)
+  throw new KeyStoreError(location, `holds a PEM ${label} that cannot be read. Check that it was stored completely.`)
 }
 
 /**
@@ -130,7 +130,7 @@ function decodeOpenSshKey(location: string, bytes: Buffer): KeyObject {
   if (key && createPublicKey(key).export({ format: 'jwk' }).x === publicKey.toString('base64url')) return key
   throw new KeyStoreError(
     location,
-    "holds an OpenSSH private key that can't be read. Check that it was stored completely.",
+    'holds an OpenSSH private key that cannot be read. Check that it was stored completely.',
   )
 }
 

@@ -71,7 +71,7 @@ export function readRefusal(answer: TokenEndpointAnswer, context: AnswerContext)
   if (code !== undefined && troubles.includes(code)) {
     const otherWords = serverSays(besideCode(sayings, code), context)
     throw new UnreachableError(
-      `The authorization server ${server} can't serve token requests now (${code}).${otherWords}`,
+      `The authorization server ${server} cannot serve token requests now (${code}).${otherWords}`,
       { blames: 'endpoint' },
     )
   }

@@ -50,7 +50,7 @@ export class UnreachableError extends TokenEndpointError {
   override get publicMessage(): string {
     if (this.blames === 'token')
       return 'The token of this connection expires within a second. Try again in 1 s: the authorization server may then issue another one.'
-    return "The authorization server can't be reached, or asks to wait. Try again later."
+    return 'The authorization server cannot be reached, or asks to wait. Try again later.'
   }
 
   /**
@@ -101,7 +101,7 @@ export class UnreadableAnswerError extends TokenEndpointError {
   readonly blames = 'endpoint'
 
   override get publicMessage(): string {
-    return `The authorization server's answer can't be used. ${operatorFindsReason}`
+    return `The authorization server's answer cannot be used. ${operatorFindsReason}`
   }
 }
 

@@ -160,7 +160,7 @@ test('an unreadable message moves to the dead letters at once, and a failing one
   assert.deepEqual((await deliver(refresher, ['{', rejected])).failed, ['message-1'])
   const [unreadable, ...others] = await queue.receive()
   assert.equal(unreadable?.body, '{')
-  assert.match(unreadable?.attributes['reason'] ?? '', /^The event can't be read: /)
+  assert.match(unreadable?.attributes['reason'] ?? '', /^The event cannot be read: /)
   assert.deepEqual(typesOf(others.map(({ body }) => body)), ['TokenRefreshFailed'])
 
   await setTimeout(100)

@@ -31,7 +31,7 @@ function refuses(connection: Connection, request: Partial<TokenRequest>, message
 
 const tooMuch =
   / asks for more than this connection allows\. Leave it out, or ask for a part of the configured values\.$/
-const closed = / can't be set by a request for this connection\. Leave it out\.$/
+const closed = / cannot be set by a request for this connection\. Leave it out\.$/
 
 test('a parameter that a request leaves out has the value of the element', () => {
   const parameters = { scope: ['a'], resource: ['r'], audience: 'x', further: { tenant: 't' } }
@@ -64,7 +64,7 @@ test('with requestMay a request may set what it lists, those values or any, and 
   assert.equal(admitRequest(connection, asked({ audience: 'x' })).audience, 'x', 'what the element sets')
   refuses(connection, { scope: ['b'] }, /^scope asks for more/)
   refuses(connection, { audience: 'z' }, tooMuch)
-  refuses(connection, { resource: ['r'] }, /^resource can't be set/)
+  refuses(connection, { resource: ['r'] }, /^resource cannot be set/)
   refuses(connection, { further: { other: 'x' } }, closed)
   refuses(connection, { further: { toString: 'x' } }, closed)
 })
@@ -86,8 +86,8 @@ test('a user and a password are required for the grant type password, and refuse
   assert.deepEqual(admitRequest(ofUsers, asked(user)), { scope: [], resource: [], ...user, further: {} })
   refuses(ofUsers, { password }, /^username is missing\. A request for this connection must have one\.$/)
   refuses(ofUsers, { username }, /^password is missing\. A request for this connection must have one\.$/)
-  refuses(plainConnection, { username }, /^username can't be used: .* is client_credentials\. Leave it out\.$/)
-  refuses(plainConnection, { password }, /^password can't be used: /)
+  refuses(plainConnection, { username }, /^username cannot be used: .* is client_credentials\. Leave it out\.$/)
+  refuses(plainConnection, { password }, /^password cannot be used: /)
 })
 
 test('requestMay can list the users', () => {

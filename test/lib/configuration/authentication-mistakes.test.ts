@@ -204,7 +204,7 @@ test("requestMay can't allow parameters that authenticate the client", async (t)
   ]) {
     const requestMay = { scope: true, [name]: true }
     assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { oAuth: { requestMay } })), [
-      new RegExp(`^oAuthConfig/theConfig requestMay: Take out the parameter ${name}: a caller can't set it\\.$`),
+      new RegExp(`^oAuthConfig/theConfig requestMay: Take out the parameter ${name}: a caller cannot set it\\.$`),
     ])
   }
 })

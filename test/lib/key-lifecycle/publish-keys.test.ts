@@ -201,7 +201,7 @@ test('while a secret cannot be read, the log has the age of the last signature, 
   assert.equal(told.signatureAgeSeconds, 3 * 3_600)
   assert.deepEqual(meter(told)?.values, { PublicationAge: 3 * 3_600 })
   assert.equal((await publication.kids()).length, 1)
-  assert.match(describeLogEvent(told), /can't be published again, so the earlier publication stays: The secret /)
+  assert.match(describeLogEvent(told), /cannot be published again, so the earlier publication stays: The secret /)
 })
 
 test('without an earlier publication, the log does not say that one stays', async (t) => {
@@ -210,7 +210,7 @@ test('without an earlier publication, the log does not say that one stays', asyn
   await publication.publish()
   const told = publication.log.at(-1)
   assert(told?.event === 'publication_failed')
-  assert.match(describeLogEvent(told), /^The keys of jwtBuilder\/theBuilder can't be published: The secret /)
+  assert.match(describeLogEvent(told), /^The keys of jwtBuilder\/theBuilder cannot be published: The secret /)
 })
 
 test('for a shared key, the algorithm is recorded and the secret is not read', async (t) => {

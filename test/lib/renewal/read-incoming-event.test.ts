@@ -195,9 +195,9 @@ test('a secret of another stage, or with another moved label, is ignored with a 
 
 test('anything that is not an event is unreadable', () => {
   for (const input of [undefined, null, 7, [], [someOwnEvent('ReconcileElements')], '"hunter2"', 'null', '[]'])
-    unreadable(input, /^The event can't be read: it must be a JSON object\.$/)
+    unreadable(input, /^The event cannot be read: it must be a JSON object\.$/)
   for (const input of ['', 'hunter2', '{"detail-type":"hunter2"', '['.repeat(100_000)])
-    unreadable(input, /^The event can't be read: it is not valid JSON\.$/)
+    unreadable(input, /^The event cannot be read: it is not valid JSON\.$/)
   for (const input of [{}, { 'detail-type': ['ReconcileElements'] }, { detailType: 'ReconcileElements' }])
     unreadable(input, /: detail-type must be a string\.$/)
 })

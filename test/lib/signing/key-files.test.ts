@@ -554,7 +554,7 @@ const wrongSecrets: readonly KeyFile[] = [
     input: 'an OpenSSH Ed25519 key that is cut off',
     algorithm: 'EdDSA',
     secret: async () => oneLine(await text(openSshEd25519())).slice(0, 200),
-    message: /^holds an OpenSSH private key that can't be read\. Check that it was stored completely\.$/,
+    message: /^holds an OpenSSH private key that cannot be read\. Check that it was stored completely\.$/,
   },
   ...(['rsa', 'ecdsa', 'ed25519'] as const).map((type): KeyFile => {
     const made = once(() => makeFile('puttygen', '-q', '-t', type, '--new-passphrase', '/dev/null', '-o'))
@@ -628,7 +628,7 @@ const wrongSecrets: readonly KeyFile[] = [
   {
     input: 'a key without some of its lines',
     secret: async () => (await text(rsa())).replace(/\n.{64}\n/, '\n'),
-    message: /^holds a PEM PRIVATE KEY that can't be read\. Check that it was stored completely\.$/,
+    message: /^holds a PEM PRIVATE KEY that cannot be read\. Check that it was stored completely\.$/,
   },
   {
     input: 'two PEM keys',

@@ -219,8 +219,8 @@ const refusals: Readonly<Record<string, readonly [text: string, complaint: RegEx
     JSON.stringify({ kty: 'oct', k: randomBytes(48).toString('base64url') }),
     /holds a symmetric JWK\. For an HS\* algorithm, store the key as plain text /,
   ],
-  'a JWK on an unknown curve': [JSON.stringify({ ...jwk(p256), crv: 'P-999' }), /holds a JWK that can't be read\. /],
-  'a JWK of an unknown type': [JSON.stringify({ ...jwk(p256), kty: 'XYZ' }), /holds a JWK that can't be read\. /],
+  'a JWK on an unknown curve': [JSON.stringify({ ...jwk(p256), crv: 'P-999' }), /holds a JWK that cannot be read\. /],
+  'a JWK of an unknown type': [JSON.stringify({ ...jwk(p256), kty: 'XYZ' }), /holds a JWK that cannot be read\. /],
   'an entry of a JWK set that is no JWK': [JSON.stringify({ keys: [null] }), /holds a public JWK without d\. /],
   'a JWK set without keys': ['{"keys":[]}', /holds a JWK set without keys\. /],
   'an encrypted PKCS#8 key alone': [encryptedPkcs8, /holds an encrypted PEM private key without its passphrase\. /],
@@ -287,11 +287,11 @@ const refusals: Readonly<Record<string, readonly [text: string, complaint: RegEx
       .split('\n')
       .filter((_line, index) => index < 5 || index > 9)
       .join('\n'),
-    /holds a PEM PRIVATE KEY that can't be read\. Check that it was stored completely\.$/,
+    /holds a PEM PRIVATE KEY that cannot be read\. Check that it was stored completely\.$/,
   ],
   'PEM with nothing between its ends': [
     '-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n',
-    /holds a PEM RSA PRIVATE KEY that can't be read\. /,
+    /holds a PEM RSA PRIVATE KEY that cannot be read\. /,
   ],
   'JSON that is cut off': [
     JSON.stringify({ privateKey: pkcs8(rsa) }).slice(0, 600),
@@ -312,7 +312,7 @@ const refusals: Readonly<Record<string, readonly [text: string, complaint: RegEx
   ],
   'a certificate that is none': [
     JSON.stringify({ privateKey: pkcs8(rsa), certificate: randomText }),
-    /holds a certificate that can't be read\. /,
+    /holds a certificate that cannot be read\. /,
   ],
 }
 

@@ -193,7 +193,7 @@ test('a server that reports its own failure does not refuse the request', () => 
         () => read(status, { error }),
         (thrown) => {
           assert.ok(thrown instanceof UnreachableError, String(thrown))
-          assert.match(thrown.message, new RegExp(`can't serve token requests now \\(${error}\\)`))
+          assert.match(thrown.message, new RegExp(`cannot serve token requests now \\(${error}\\)`))
           return true
         },
       )

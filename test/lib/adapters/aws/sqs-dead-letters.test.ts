@@ -20,13 +20,13 @@ test('the message in the dead-letter queue has its original body and the reason'
     const body = '{ "detail-type":\t"ümlaut 鍵 🔑",\r\n "detail": {} } \n'
     await letters.add({
       body,
-      reason: "The event can't be read: detail must be a JSON object.",
+      reason: 'The event cannot be read: detail must be a JSON object.',
       code: 'unreadable_event',
     })
     assert.deepEqual(await queue.receive(), [
       {
         body,
-        attributes: { reason: "The event can't be read: detail must be a JSON object.", code: 'unreadable_event' },
+        attributes: { reason: 'The event cannot be read: detail must be a JSON object.', code: 'unreadable_event' },
       },
     ])
   })

@@ -183,7 +183,7 @@ for (const [content, text] of Object.entries({
   'a good certificate and one of nothing': `${theServer.caCertificate}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
 }))
   test(`a trust store that contains ${content} is rejected, because node:tls would ignore it silently`, async (t) => {
-    const complaint = /holds a certificate that can't be read\. Check that it was stored completely\.$/
+    const complaint = /holds a certificate that cannot be read\. Check that it was stored completely\.$/
     await assert.rejects(readIdentity(t, { trustStore }, { trust: text }), refused(trustStore, complaint, text))
   })
 
@@ -208,7 +208,7 @@ const refusedClients: Readonly<Record<string, readonly [text: string, complaint:
   ],
   'a certificate that lacks lines': [
     ecPem + ecCertificate.split('\n').toSpliced(3, 2).join('\n'),
-    /holds a certificate that can't be read\. Check that it was stored completely\.$/,
+    /holds a certificate that cannot be read\. Check that it was stored completely\.$/,
   ],
   'random text': [randomText, /holds 79 characters that are neither PEM nor JSON /],
   nothing: ['', /is empty\. Store a private key in it\.$/],
