@@ -88,7 +88,7 @@ test('the error for a denied request says what to allow, and the request is not 
   await withLetters(t, async ({ letters, proxy }) => {
     for (const name of names) {
       proxy.answerNext(awsError(400, name, 'hunter2'))
-      await fails(letters, new RegExp(`the-queue is refused \\(${name}\\): allow sqs:SendMessage on it, and kms:Gen`))
+      await fails(letters, new RegExp(`the-queue was denied \\(${name}\\)\\. Allow sqs:SendMessage on it, and kms:Gen`))
     }
     assert.equal(proxy.requests.length, names.length)
   })
