@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { plant } from '../support/output/canary.ts'
+import type { Credentials, Ministack } from '../support/servers/ministack.ts'
+
+/** One line of a function's log. */
+export type LogLine = Readonly<Record<string, unknown>>
+
+/** What the operator of an account does besides deployments, with plain signed calls. */
+export interface AwsAccount {
+  /** Makes a role with this policy statement, and assumes it. */
+  assumeNewRole(name: string, statement: object): Promise<Credentials>
+  /** Invokes a function directly. Throws if the function fails. */
+  invoke(functionName: string, event: object): Promise<void>
+  functionNames(): Promise<readonly string[]>
+  /** The events that functions have logged there. */
+  logLines(logGroup: string): Promise<readonly LogLine[]>
+}
+
+const anyPrincipal = { Effect: 'Allow', Principal: { AWS: '*' }, Action: 'sts:AssumeRole' }
+
+export function createAwsAccount(ministack: Ministack): AwsAccount {
+  const { endpoint, root: signedBy, accountId } = ministack
+  const send = async (path: string, request: Omit<Parameters<Ministack['request']>[1], 'signedBy'>) => {
+    const answer = await ministack.request(`${endpoint}${path}`, { ...request, signedBy })
+    const text = await answer.text()
+    assert.equal(answer.ok, true, text)
+    return { text, headers: answer.headers }
+  }
+  const query = async (service: string, parameters: Record<string, string>) => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    return (await send('/', { service, method: 'POST', headers, body: String(new URLSearchParams(parameters)) })).text
+  }
+  return {
+    async assumeNewRole(name, statement) {
+      const iam = { Version: '2010-05-08', RoleName: name }
+      await query('iam', { ...iam, Action: 'CreateRole', AssumeRolePolicyDocument: policy(anyPrincipal) })
+      await query('iam', { ...iam, Action: 'PutRolePolicy', PolicyName: 'calls', PolicyDocument: policy(statement) })
+      const RoleArn = `arn:aws:iam::${accountId}:role/${name}`
+      const sts = { Version: '2011-06-15', Action: 'AssumeRole', RoleArn, RoleSessionName: 'the-session' }
+      return readCredentials(await query('sts', sts))
+    },
+    async invoke(functionName, event) {
+      const path = `/2015-03-31/functions/${functionName}/invocations`
+      const { text, headers } = await send(path, { service: 'lambda', method: 'POST', body: JSON.stringify(event) })
+      assert.equal(headers.get('x-amz-function-error'), null, text)
+    },
+    async functionNames() {
+      const { text } = await send('/2015-03-31/functions/', { service: 'lambda' })
+      const { Functions }: { Functions: readonly { FunctionName: string }[] } = JSON.parse(text)
+      return Functions.map(({ FunctionName }) => FunctionName)
+    },
+    async logLines(logGroupName) {
+      const { text } = await send('/', {
+        service: 'logs',
+        method: 'POST',
+        headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'Logs_20140328.FilterLogEvents' },
+        body: JSON.stringify({ logGroupName }),
+      })
+      const { events }: { events: readonly { message: string }[] } = JSON.parse(text)
+      const lines = events.flatMap(({ message }) => message.split('\n')).filter((line) => line.startsWith('{'))
+      return lines.map((line): LogLine => JSON.parse(line))
+    },
+  }
+}
+
+function policy(statement: object): string {
+  return JSON.stringify({ Version: '2012-10-17', Statement: [statement] })
+}
+
+function readCredentials(answer: string): Credentials {
+  const member = (name: string) => new RegExp(`<${name}>([^<]+)</${name}>`).exec(answer)?.[1] ?? ''
+  const credentials = {
+    accessKeyId: member('AccessKeyId'),
+    secretAccessKey: member('SecretAccessKey'),
+    sessionToken: member('SessionToken'),
+  }
+  plant(credentials.secretAccessKey)
+  return credentials
+}

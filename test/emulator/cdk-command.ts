@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { root } from '../support/process/local-run.ts'
+import { MissingServerError } from '../support/servers/real-server.ts'
+
+const commandMilliseconds = 600_000
+
+/** The CDK's own command line, as an operator uses it. */
+export interface CdkCommand {
+  /**
+   * Runs the command that `infra/README.md` shows.
+   * @param app the folder in place of `cdk.out`
+   * @param more further words, such as those that keep it from asking
+   * @returns what it printed. Rejects with that text if it fails.
+   */
+  run(name: 'bootstrap' | 'deploy' | 'destroy' | 'ls', app: string, more?: readonly string[]): Promise<string>
+  /** @returns what would change */
+  diff(app: string): Promise<string>
+}
+
+/** @throws {MissingServerError} if the CDK's command line is not installed */
+export function findCdkCommand(environment: Readonly<Record<string, string>>): CdkCommand {
+  const program = pathOfCdk()
+  const settings = { ...environment, CI: 'true', CDK_DISABLE_VERSION_CHECK: '1' }
+  const run = (words: readonly string[]) => runNode([program, ...words, '--no-notices'], settings)
+  return {
+    run: (name, app, more = []) => run([...wordsOf(name, app), ...more]),
+    diff: (app) => run(['diff', '--app', app]),
+  }
+}
+
+function wordsOf(name: string, app: string): string[] {
+  const words = commandsOfPage('npx cdk ').find((each) => each.split(' ')[0] === name)
+  if (words === undefined) throw new Error(`infra/README.md shows no command npx cdk ${name}`)
+  return words.split(' ').map((word) => (word === 'cdk.out' ? app : word))
+}
+
+/** The lines of the page that begin so, without that beginning. */
+function commandsOfPage(beginning: string): string[] {
+  const lines = readFileSync(join(root, 'infra', 'README.md'), 'utf8').split('\n')
+  return lines.filter((line) => line.startsWith(beginning)).map((line) => line.slice(beginning.length))
+}
+
+/**
+ * Writes the template and the functions of the stage `prod` to a folder, with the command that `infra/README.md` shows.
+ * @param elements the file in place of the folder `elements`
+ * @param more further settings `<name>=<value>` that the page lists
+ */
+export async function synthesize(folder: string, elements: string, more: readonly string[]): Promise<void> {
+  const words = commandsOfPage('npm run synth -- ')[0]?.split(' ') ?? []
+  const own = words.map((word) => (word === 'elements=elements' ? `elements=${elements}` : word))
+  await runNode(['infra/synth.ts', ...own, ...more.flatMap((setting) => ['-c', setting])], { CDK_OUTDIR: folder })
+}
+
+function pathOfCdk(): string {
+  try {
+    return createRequire(import.meta.url).resolve('aws-cdk/bin/cdk')
+  } catch {
+    throw new MissingServerError("The CDK's command line is not installed. Install it with: npm ci")
+  }
+}
+
+function runNode(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const { PATH = '', HOME = '' } = process.env
+    const child = spawn(process.execPath, words, {
+      cwd: root,
+      env: { PATH, HOME, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: commandMilliseconds,
+    })
+    let output = ''
+    for (const pipe of [child.stdout, child.stderr])
+      pipe.setEncoding('utf8').on('data', (text: string) => {
+        output += text
+      })
+    child.on('error', reject)
+    child.on('close', (status) => {
+      if (status === 0) resolve(output)
+      else reject(new Error(`${words.join(' ')} ended with ${status}:\n${output.slice(-8_000)}`))
+    })
+  })
+}

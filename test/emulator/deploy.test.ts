@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { overhear } from '../support/output/canary.ts'
+import { startIfThere } from '../support/servers/real-server.ts'
+import { deployStage, eventually, stageElements } from './deployed-stage.ts'
+
+/*
+ * The stage as operators and callers see it: the CDK's own command line deploys it to ministack, an emulator of AWS that enforces IAM.
+ * Its commands are those of infra/README.md. All checks share one deployment, and follow one another. `emulated-template.ts` lists what
+ * ministack lacks.
+ */
+
+test('the CDK deploys a stage to an emulated account, where callers and operators can use it', async (t) => {
+  const deployed = await startIfThere(t, () => deployStage(t))
+  if (!deployed) return
+  const { account, server, output } = deployed
+  let tokenRequests = 0
+  server.server.on('request', ({ url }: { url?: string }) => {
+    if (url?.startsWith('/token')) tokenRequests++
+  })
+  const caller = await deployed.callerOf('a-caller', ['conn'])
+  const otherCaller = await deployed.callerOf('another-caller', ['brief', 'third'])
+
+  await t.test('what ministack lacks is left out, and nothing else', () => {
+    const schedules = deployed.leftOut.resources.map(({ Type, Properties = {} }) => [
+      Type,
+      Properties['RotationRules'],
+      Properties['RotateImmediatelyOnUpdate'],
+    ])
+    assert.deepEqual(schedules, [
+      ['AWS::SecretsManager::RotationSchedule', { ScheduleExpression: 'rate(720 hours)' }, true],
+    ])
+    const services = deployed.leftOut.widenedActions.map((action) => action.split(':')[0])
+    assert.deepEqual([...new Set(services)].sort(), ['dynamodb', 'ssm'])
+  })
+
+  await t.test('the first rotation makes a key, which the stage publishes to everybody', async () => {
+    await deployed.rotate('theBuilder')
+    assert.equal((await deployed.publishedKeys('theBuilder')).length, 1)
+  })
+
+  let first = ''
+  await t.test('a role with the right to a connection gets its token', async () => {
+    const answer = await deployed.getToken('conn', caller)
+    assert.deepEqual([answer.status, answer.source, tokenRequests], [200, 'server', 1], JSON.stringify(answer.error))
+    first = answer.access_token ?? ''
+    const again = await deployed.getToken('conn', caller)
+    assert.deepEqual([again.status, again.access_token === first, tokenRequests], [200, true, 1])
+  })
+
+  await t.test('nobody else gets that token', async () => {
+    const forged = { ...caller, secretAccessKey: 'the secret of somebody else' }
+    for (const signedBy of [undefined, otherCaller, forged]) {
+      const { status, access_token } = await deployed.getToken('conn', signedBy)
+      assert.deepEqual([status, access_token], [403, undefined])
+    }
+    assert.equal((await deployed.getToken('brief', caller)).status, 403)
+  })
+
+  let brief = ''
+  await t.test('elements in Parameter Store become a connection without a deployment', async () => {
+    assert.equal((await deployed.getToken('brief', otherCaller)).status, 404)
+    await deployed.putElements(briefElements(server.issuer))
+    const answer = await eventually('a token of the new connection', 90, async () => {
+      const each = await deployed.getToken('brief', otherCaller)
+      return each.status === 200 ? each : undefined
+    })
+    assert.equal(answer.source, 'server')
+    brief = answer.access_token ?? ''
+  })
+
+  await t.test('a cleared token is not handed out any more', async () => {
+    await deployed.putEvent('ClearTokenCache', { connection: 'conn' })
+    const newer = await eventually('a token after the clearing', 90, async () => {
+      const { access_token } = await deployed.getToken('conn', caller)
+      return access_token !== undefined && access_token !== first ? access_token : undefined
+    })
+    const answered = await eventually('the log line of the event', 60, async () => {
+      const lines = await account.logLines(output('RefreshTokenLog'))
+      return lines.find(({ message, type }) => message === 'event_answered' && type === 'ClearTokenCache')
+    })
+    assert.ok(answered)
+    first = newer
+  })
+
+  await t.test('a rotation by hand publishes the next key ahead, while the current key signs', async () => {
+    const [current] = await deployed.publishedKeys('theBuilder')
+    await deployed.rotate('theBuilder')
+    const keys = await eventually('the publication of the next key', 90, async () => {
+      const each = await deployed.publishedKeys('theBuilder')
+      return each.length > 1 ? each : undefined
+    })
+    assert.equal(keys.length, 2)
+    assert.ok(keys.includes(current ?? ''))
+  })
+
+  await t.test('the schedule renews a token that is in use, and callers get it from the shared cache', async () => {
+    await eventually('a renewal by a warm run', 150, async () => {
+      const lines = await account.logLines(output('WarmTokensLog'))
+      return lines.find(({ message, renewed }) => message === 'warm_run_ended' && Number(renewed) > 0)
+    })
+    const answer = await eventually('the renewed token', 60, async () => {
+      const each = await deployed.getToken('brief', otherCaller)
+      return each.access_token === brief ? undefined : each
+    })
+    assert.deepEqual([answer.status, answer.source], [200, 'cache'])
+  })
+
+  await t.test('an update to a changed stack keeps tokens and keys, and adds what is new', async () => {
+    const keys = await deployed.publishedKeys('theBuilder')
+    const elements = stageElements(server.issuer)
+    const difference = await deployed.deploy(
+      {
+        ...elements,
+        endpointConnection: { ...elements['endpointConnection'], third: { authenticationConfigRef: 'theConfig' } },
+      },
+      ['reservedConcurrency=issue-token=5'],
+    )
+    assert.match(difference, /ReservedConcurrentExecutions/)
+    const kept = await deployed.getToken('conn', caller)
+    assert.deepEqual([kept.status, kept.access_token === first], [200, true])
+    assert.deepEqual(await deployed.publishedKeys('theBuilder'), keys)
+    const answer = await eventually('a token of the connection that the update adds', 90, async () => {
+      const each = await deployed.getToken('third', otherCaller)
+      return each.status === 200 ? each : undefined
+    })
+    assert.equal(answer.source, 'server')
+  })
+
+  await t.test('no secret is in a log', async () => {
+    for (const name of ['FunctionLog', 'RefreshTokenLog', 'WarmTokensLog', 'RotateKeyLog']) {
+      const lines = await account.logLines(output(name))
+      assert.ok(lines.length > 0, name)
+      overhear(JSON.stringify(lines))
+    }
+  })
+
+  await t.test('destroy removes the stage, and keeps its secrets and what the operator made', async () => {
+    assert.equal(await deployed.destroy(), 'Tokenwell-prod')
+    assert.deepEqual(await account.functionNames(), [])
+    assert.deepEqual(await deployed.parameters(), [
+      'authorizationServer/briefServer',
+      'endpointConnection/brief',
+      'oAuthConfig/briefConfig',
+    ])
+    for (const name of ['cache', 'jwk/theBuilder', 'authorization-server-ca'])
+      assert.equal(await deployed.hasSecret(name), true, name)
+  })
+})
+
+/** A connection to the same server. Its tokens count as expired after a minute, so each warm run finds them due. */
+function briefElements(issuer: string) {
+  return {
+    authorizationServer: {
+      briefServer: { tokenEndpoint: `${issuer}/token`, issuer, maximumLifetimeSeconds: 60 },
+    },
+    oAuthConfig: { briefConfig: { authServerRef: 'briefServer', jwtAuthenticationTokenRef: 'theTokenConfig' } },
+    endpointConnection: { brief: { authenticationConfigRef: 'briefConfig' } },
+  }
+}
