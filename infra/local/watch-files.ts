@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileElements } from '../../lib/adapters/files/file-elements.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileElements, maximumAgeMilliseconds } from '../../lib/adapters/files/file-elements.ts'
 import { pendingMark } from '../../lib/adapters/files/file-secrets.ts'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { kinds } from '../../lib/configuration/element.ts'
@@ -26,6 +27,8 @@ export async function watchFiles(
     () => readElements(elementsPath),
     async (names) => {
       await prepare()
+      // Functions may still use elements that they read up to a second ago.
+      await pause(maximumAgeMilliseconds)
       for (const name of names) void queue.deliver(parameterChange(`/tokenwell/${stage}/${name}`))
     },
   )

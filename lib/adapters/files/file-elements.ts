@@ -13,7 +13,7 @@ import { type ReadJson, readStrictJsonFile } from '../json/strict-json.ts'
 type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, ReadJson>>
 
 /** Files are read at most once in this time, so that following references does not read them again and again. */
-const maximumAgeMilliseconds = 1_000
+export const maximumAgeMilliseconds = 1_000
 
 /**
  * Elements of a JSON file `{ kind: { id: element } }` or of a folder with files `<kind>/<id>.json`. They are at most one second old.

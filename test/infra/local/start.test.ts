@@ -291,7 +291,7 @@ test('without a first token it serves all the same, and a secret or an element t
   const added = exampleElements(issuer)
   await writeFile(path, JSON.stringify({ ...added, ...merged(added, elements), ssl: {} }))
   await run.until(
-    /secrets +new in .*: jwk\/theBuilder\n +client +register theClient at [\s\S]*The publication of jwtBuilder\/theBuilder has 1 public keys/,
+    /secrets +new in .*: jwk\/theBuilder\n +client +register theClient at [\s\S]*jwtBuilder\/theBuilder publishes public keys: 1\./,
   )
   assert.equal((await fetch(`${run.url}/jwt/theBuilder/jwk`)).status, 200)
 })
