@@ -1,7 +1,7 @@
-import { App, CfnOutput, Stack } from 'aws-cdk-lib'
+import { App, Stack } from 'aws-cdk-lib'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { nearestName } from '../lib/configuration/finding.ts'
-import { functionIds, functionTable } from './stack/function-table.ts'
+import { addOutputs } from './stack/outputs.ts'
 import { Tokenwell } from './stack/tokenwell.ts'
 
 /*
@@ -26,20 +26,7 @@ const tokenwell = new Tokenwell(stack, 'Tokens', {
   ...(elements && { elements }),
   ...(alarmTopicArn && { alarms: Topic.fromTopicArn(stack, 'AlarmTopic', alarmTopicArn) }),
 })
-const { functions, http, events, refreshes } = tokenwell
-const logs = functionIds.map((id) => [functionTable[id].logOutput, functions[id].log.logGroupName] as const)
-const { FunctionLog = '', ...otherLogs }: Record<string, string> = Object.fromEntries(logs)
-const outputs = {
-  ApiUrl: http.api.apiEndpoint,
-  FunctionName: functions.issueToken.lambda.functionName,
-  FunctionLog,
-  AccessLog: http.log.logGroupName,
-  ...otherLogs,
-  JwkSetUrl: `${publicUrl}/jwt/<jwtBuilder>/jwk`,
-  EventBusName: events.eventBusName,
-  DeadLetterQueueUrl: refreshes.deadLetters.queueUrl,
-}
-for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value })
+addOutputs(stack, publicUrl, tokenwell)
 app.synth()
 
 function readSetting(name: string, variable: string): string | undefined {

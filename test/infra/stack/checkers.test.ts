@@ -5,7 +5,9 @@ import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { type App, type Stack, Validations } from 'aws-cdk-lib'
 import { AwsSolutionsChecks, type NagPack, ServerlessChecks } from 'cdk-nag'
+import { writeTemplate } from '../../../infra/package/template.ts'
 import { root } from '../../support/process/local-run.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { MissingServerError, startIfThere } from '../../support/servers/real-server.ts'
 import { createTestStack, everyProperty, resourcesOf, type TestStack } from './test-stack.ts'
 
@@ -47,6 +49,14 @@ for (const [variant, props] of Object.entries(variants)) {
     assert.ok(summary.passed > 10 && summary.parsing_errors === 0, 'it has looked')
   })
 }
+
+test('cfn-lint finds nothing in the template for teams without the CDK, except that its code is not packaged yet', async (t) => {
+  const folder = join(await temporaryFolder(t), 'template')
+  writeTemplate(await temporaryFolder(t), folder)
+  const words = ['--ignore-checks', 'W3002', '--', join(folder, 'template.json')]
+  const { status, output } = (await runIfThere(t, 'cfn-lint', words)) ?? {}
+  if (status !== undefined) assert.equal(status, 0, output)
+})
 
 test('every suppression of cdk-nag suppresses a finding', (t) => {
   for (const props of Object.values(variants)) {
