@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { App, Stack } from 'aws-cdk-lib'
@@ -64,7 +64,9 @@ function policiesOf(props: (app: App) => Partial<TokenwellProps>): Readonly<Reco
     const app = new App({ outdir, context: { [BUNDLING_STACKS]: [] }, analyticsReporting: false })
     const stack = new Stack(app, 'Tokenwell')
     const publicUrl = 'https://tokens.example'
-    new Tokenwell(stack, 'Tokens', { stage, publicUrl, ...props(app) })
+    const elements = join(outdir, 'elements.json')
+    writeFileSync(elements, JSON.stringify({ keyStore: { key: { location: `tokenwell/${stage}/key` } } }))
+    new Tokenwell(stack, 'Tokens', { stage, publicUrl, elements, ...props(app) })
     const { Resources: resources } = app.synth().getStackByName(stack.stackName).template
     return Object.values(resources as Record<string, { Type: string; Properties: Record<string, unknown> }>)
       .filter(({ Type }) => Type === 'AWS::IAM::Policy')
@@ -93,9 +95,13 @@ function recordsOf(conditions: NonNullable<Statement['Condition']>): string {
 
 /** The end of a resource's ARN, or its name in the construct. */
 function nameOf(value: unknown): string {
-  return textOf(value)
-    .replace(/^arn:[^:]*:[^:]*:[^:]*:[^:]*:/, '')
-    .replaceAll(`tokenwell/${stage}`, 'tokenwell/<stage>')
+  return (
+    textOf(value)
+      .replace(/^arn:[^:]*:[^:]*:[^:]*:[^:]*:/, '')
+      // The function for deployments is within another construct.
+      .replace(/^ElementsPutElements/, 'PutElements')
+      .replaceAll(`tokenwell/${stage}`, 'tokenwell/<stage>')
+  )
 }
 
 function textOf(value: unknown): string {
@@ -104,6 +110,8 @@ function textOf(value: unknown): string {
   if ('Ref' in value) return String(value.Ref).startsWith('AWS::') ? '' : constructOf(String(value.Ref))
   if ('Fn::GetAtt' in value) return constructOf((value['Fn::GetAtt'] as string[])[0] ?? '')
   if ('Fn::ImportValue' in value) return 'encryptionKey'
+  // The name of the bucket that the CDK's bootstrapping made.
+  if ('Fn::Sub' in value) return "the CDK's bucket of assets"
   const [separator, parts] = (value as { 'Fn::Join': [string, unknown[]] })['Fn::Join']
   return parts.map(textOf).join(separator)
 }

@@ -1,45 +1,52 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Validations } from 'aws-cdk-lib'
+import { CustomResource, FileSystem, RemovalPolicy, Validations } from 'aws-cdk-lib'
+import { Asset } from 'aws-cdk-lib/aws-s3-assets'
 import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm'
-import { Construct, type IDependable } from 'constructs'
+import { Construct } from 'constructs'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import type { Kind } from '../../lib/configuration/element.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { checkElements } from './check-elements.ts'
+import type { StageResources } from './function-table.ts'
+import { PutElements } from './put-elements.ts'
+import type { LogSettings } from './retained-log.ts'
 
 export interface ElementParametersProps {
   readonly stage: string
   readonly publicUrl: string
   /** A folder with files `<kind>/<id>.json`, or a file `{ kind: { id: element } }`. */
   readonly path: string
+  /** The functions of the stage, which `put-elements` shares its settings with. */
+  readonly resources: StageResources
+  readonly logs: LogSettings
+  /** Whether the parameters may exist before the first deployment, and stay after the last one. */
+  readonly takeOverParameters?: boolean
 }
 
-const standardBytes = 4096
-const advancedBytes = 8192
+const mostBytes = 8192
+/** Parameter Store takes 3 puts a second by default, and the function has 50 minutes. */
+const mostElements = 9_000
 
 /**
- * One parameter for each element. The functions read the elements from these parameters.
+ * The elements of a stage. They are uploaded as one file, and a custom resource writes them as parameters, from which the functions
+ * read them. So their number counts for no limit of CloudFormation.
  * @throws {Error} with every mistake that `tokenwell validate` reports
  */
 export class ElementParameters extends Construct {
   /** The elements as written, by `<kind>/<id>`. */
   readonly elements: ReadonlyMap<string, unknown>
-  private readonly parameters = new Map<string, StringParameter>()
+  /** It is deployed when all parameters are written. */
+  readonly written: CustomResource
 
   constructor(scope: Construct, id: string, props: ElementParametersProps) {
     super(scope, id)
     for (const warning of validate(props)) Validations.of(this).addWarning('tokenwell:element', warning)
     this.elements = new Map(readElements(props.path))
-    for (const [name, element] of this.elements) {
-      const stringValue = JSON.stringify(element)
-      const parameter = new StringParameter(this, name, {
-        parameterName: `/tokenwell/${props.stage}/${name}`,
-        stringValue,
-        tier: tierFor(name, Buffer.byteLength(stringValue)),
-      })
-      this.parameters.set(name, parameter)
-    }
+    checkSizes(this.elements)
+    const file = this.upload()
+    this.written = this.write(props, file)
+    if (props.resources.readRecordsOf !== undefined) this.keepResources(props.stage)
   }
 
   /** The ids of the elements of one kind. */
@@ -48,20 +55,59 @@ export class ElementParameters extends Construct {
     return [...this.elements.keys()].filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length))
   }
 
-  /** The parameter of an element, by `<kind>/<id>`. */
-  parameterOf(name: string): IDependable {
-    const parameter = this.parameters.get(name)
-    if (!parameter) throw new Error(`There is no element ${name}.`)
-    return parameter
+  private upload(): Asset {
+    const path = join(FileSystem.mkdtemp('tokenwell-elements-'), 'elements.json')
+    writeFileSync(path, textOf(this.elements))
+    return new Asset(this, 'File', { path })
   }
+
+  private write({ resources, logs, takeOverParameters }: ElementParametersProps, file: Asset): CustomResource {
+    const isUpgrade = resources.readRecordsOf !== undefined
+    const takesOverParameters = takeOverParameters === true || isUpgrade
+    const keepsParameters = takesOverParameters || logs.removalPolicy === RemovalPolicy.RETAIN
+    const putElements = new PutElements(this, 'Put', { resources, logs, assets: file.bucket })
+    const written = new CustomResource(this, 'Written', {
+      serviceToken: putElements.arn,
+      resourceType: 'Custom::TokenwellElements',
+      properties: { bucket: file.s3BucketName, key: file.s3ObjectKey, takesOverParameters, keepsParameters },
+    })
+    written.node.addDependency(putElements)
+    return written
+  }
+
+  /**
+   * The parameters as resources, as version 0.1 deployed them, but retained. CloudFormation deletes what leaves a template, unless
+   * the template before said that it is retained.
+   */
+  private keepResources(stage: string): void {
+    for (const [name, element] of this.elements) {
+      const parameter = new StringParameter(this, name, {
+        parameterName: `/tokenwell/${stage}/${name}`,
+        stringValue: JSON.stringify(element),
+        tier: ParameterTier.INTELLIGENT_TIERING,
+      })
+      parameter.applyRemovalPolicy(RemovalPolicy.RETAIN)
+      this.written.node.addDependency(parameter)
+    }
+  }
+}
+
+/** In the order of the names, so that the same elements are the same file. */
+function textOf(elements: ReadonlyMap<string, unknown>): string {
+  const kinds: Record<string, Record<string, unknown>> = {}
+  for (const [name, element] of [...elements].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const [kind = '', id = ''] = name.split('/')
+    kinds[kind] = { ...kinds[kind], [id]: element }
+  }
+  return JSON.stringify(kinds)
 }
 
 /**
  * Returns the warnings.
  * @throws {Error} with all mistakes
  */
-function validate(props: ElementParametersProps): string[] {
-  const findings = checkElements(props)
+function validate({ path, stage, publicUrl }: ElementParametersProps): string[] {
+  const findings = checkElements({ path, stage, publicUrl })
   const mistakes = findings.filter(isMistake)
   if (mistakes.length > 0)
     throw new Error(`The elements cannot be deployed:\n${mistakes.map(describeFinding).join('\n')}`)
@@ -92,10 +138,16 @@ function isHidden({ name }: { readonly name: string }): boolean {
   return name.startsWith('.')
 }
 
-function tierFor(name: string, bytes: number): ParameterTier {
-  if (bytes > advancedBytes)
+function checkSizes(elements: ReadonlyMap<string, unknown>): void {
+  if (elements.size > mostElements)
     throw new Error(
-      `The element ${name} has ${bytes} bytes, but a parameter can hold at most ${advancedBytes}. Make the element shorter.`,
+      `There are ${elements.size} elements, but a deployment can write at most ${mostElements}. Divide the connections among several stages.`,
     )
-  return bytes > standardBytes ? ParameterTier.ADVANCED : ParameterTier.STANDARD
+  for (const [name, element] of elements) {
+    const bytes = Buffer.byteLength(JSON.stringify(element))
+    if (bytes > mostBytes)
+      throw new Error(
+        `The element ${name} has ${bytes} bytes, but a parameter can hold at most ${mostBytes}. Make the element shorter.`,
+      )
+  }
 }

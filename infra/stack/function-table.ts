@@ -230,7 +230,7 @@ export function constructIdOf(id: FunctionId): string {
   return `${id.charAt(0).toUpperCase()}${id.slice(1)}`
 }
 
-function commonEnvironment({ stage, publicUrl, cachePlace, bus, readRecordsOf }: StageResources) {
+export function commonEnvironment({ stage, publicUrl, cachePlace, bus, readRecordsOf }: StageResources) {
   return {
     TOKENWELL_STAGE: stage,
     TOKENWELL_PUBLIC_URL: publicUrl,

@@ -3,6 +3,7 @@ import type { EventBus } from 'aws-cdk-lib/aws-events'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
+import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { publishedKeysRecordName, recordNameText, secretsVersionRecordName } from '../../lib/fleet/record-store.ts'
@@ -39,6 +40,24 @@ export function mayListElements(stack: Stack, stage: string): FunctionGrant {
     actions: ['ssm:GetParametersByPath'],
     resources: [parameterArn(stack, stage, ''), parameterArn(stack, stage, '/*')],
     whyWildcard: whicheverThereAre,
+  }
+}
+
+/** Creates, overwrites and deletes elements. */
+export function mayWriteElements(stack: Stack, stage: string): FunctionGrant {
+  return {
+    actions: ['ssm:PutParameter', 'ssm:DeleteParameters'],
+    resources: [parameterArn(stack, stage, '/*')],
+    whyWildcard: whicheverThereAre,
+  }
+}
+
+/** Reads the files of elements that deployments upload. */
+export function mayReadFiles(assets: IBucket): FunctionGrant {
+  return {
+    actions: ['s3:GetObject'],
+    resources: [assets.arnForObjects('*.json')],
+    whyWildcard: 'The name of the file is a hash of its content, and a rollback needs the file of the last deployment.',
   }
 }
 

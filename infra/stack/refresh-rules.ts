@@ -2,7 +2,7 @@ import { Duration } from 'aws-cdk-lib'
 import { type EventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events'
 import { SqsQueue, type SqsQueueProps } from 'aws-cdk-lib/aws-events-targets'
 import { Construct } from 'constructs'
-import { secretPrefix, serviceName } from '../../lib/configuration/deployment.ts'
+import { deployedDescription, secretPrefix, serviceName } from '../../lib/configuration/deployment.ts'
 import type { RefreshQueue } from './refresh-queue.ts'
 
 export interface RefreshRulesProps {
@@ -38,7 +38,12 @@ export class RefreshRules extends Construct {
       eventPattern: {
         source: ['aws.ssm'],
         detailType: ['Parameter Store Change'],
-        detail: { name: [{ prefix: `/tokenwell/${stage}/` }], operation: ['Create', 'Update', 'Delete'] },
+        detail: {
+          name: [{ prefix: `/tokenwell/${stage}/` }],
+          operation: ['Create', 'Update', 'Delete'],
+          // A deployment raises one event for all the elements that it writes.
+          description: [{ exists: false }, { 'anything-but': [deployedDescription] }],
+        },
       },
       targets: to(),
     })

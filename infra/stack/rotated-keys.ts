@@ -73,10 +73,10 @@ export class RotatedKeys extends Construct {
 
   /**
    * Adds the secrets of all jwtBuilders of a set of elements.
-   * @param after resources that must be deployed before the first rotation of a jwtBuilder
+   * @param after resources that must be deployed before the first rotation
    * @throws {Error} if there are too many for CloudFormation
    */
-  addAll(builders: readonly RotatedBuilder[], after: (builder: RotatedBuilder) => readonly IDependable[]): void {
+  addAll(builders: readonly RotatedBuilder[], after: readonly IDependable[]): void {
     const { signingKeysInStack } = this.props
     checkPlaces(
       builders.map(({ jwtBuilder }) => jwtBuilder),
@@ -84,7 +84,7 @@ export class RotatedKeys extends Construct {
     )
     for (const builder of builders) {
       const isInStack = signingKeysInStack?.includes(builder.jwtBuilder) ?? true
-      this.addTo(isInStack ? this : this.nestedStackOf(builder.jwtBuilder), builder, after(builder))
+      this.addTo(isInStack ? this : this.nestedStackOf(builder.jwtBuilder), builder, after)
     }
   }
 

@@ -60,6 +60,12 @@ export interface TokenwellProps extends LogSettings {
    */
   readonly elements?: string
   /**
+   * Whether the parameters of `elements` may exist before the first deployment, because you wrote them yourself or an earlier stage
+   * left them. While it is set, they stay when the stack is deleted.
+   * @default - existing parameters fail the first deployment
+   */
+  readonly takeOverParameters?: boolean
+  /**
    * With a JWT authorizer, a claim of the caller's JWT decides which connections the caller may use.
    * @default - IAM decides
    */
@@ -142,14 +148,15 @@ export class Tokenwell extends Construct implements IConnectable {
     this.events = new EventBus(this, 'Events', { eventBusName: serviceName(stage) })
     this.refreshes = new RefreshQueue(this, 'Refreshes')
     new RefreshRules(this, 'Rules', { stage, bus: this.events, refreshes: this.refreshes })
-    this.functions = this.createFunctions(props)
+    const resources = this.stageResources(props)
+    this.functions = this.createFunctions(props, resources)
     const { warmTokens, refreshToken, rotateKey } = this.functions
     this.http = new HttpInterface(this, 'Http', { ...props, functions: this.functions })
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
     this.refreshes.feed(refreshToken.lambda)
     this.signingKeys = new RotatedKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.lambda })
-    this.deployed = elements === undefined ? undefined : this.deployElements(props, elements)
-    const after = this.deployed ? [this.deployed] : []
+    this.deployed = elements === undefined ? undefined : this.deployElements(props, elements, resources)
+    const after = this.deployed ? [this.deployed.written] : []
     new SignedBeforeShown(this, 'SignedBeforeShown', { functions: this.functions, after })
 
     const { functions, refreshes, http } = this
@@ -206,19 +213,25 @@ export class Tokenwell extends Construct implements IConnectable {
   }
 
   /** Deploys the elements, and a rotated secret for each jwtBuilder whose keys Tokenwell makes. */
-  private deployElements({ stage, publicUrl }: TokenwellProps, path: string): ElementParameters {
-    const parameters = new ElementParameters(this, 'Elements', { stage, publicUrl, path })
-    const table = this.table ? [this.table] : []
-    this.signingKeys.addAll(rotatedBuilders(parameters.elements), ({ jwtBuilder }) => [
-      parameters.parameterOf(`jwtBuilder/${jwtBuilder}`),
-      ...table,
-    ])
+  private deployElements(props: TokenwellProps, path: string, resources: StageResources): ElementParameters {
+    const { stage, publicUrl, takeOverParameters, encryptionKey, removalPolicy, logRetention } = props
+    const logs = {
+      ...(encryptionKey && { encryptionKey }),
+      ...(removalPolicy && { removalPolicy }),
+      ...(logRetention && { logRetention }),
+    }
+    const parameters = new ElementParameters(this, 'Elements', {
+      ...{ stage, publicUrl, path, resources, logs },
+      ...(takeOverParameters !== undefined && { takeOverParameters }),
+    })
+    const needed = [parameters.written, ...(this.table ? [this.table] : [])]
+    this.signingKeys.addAll(rotatedBuilders(parameters.elements), needed)
     return parameters
   }
 
-  private createFunctions(props: TokenwellProps): StageFunctions {
-    const { stage, publicUrl, authorization, cache, network, encryptionKey, readRecordsOf, ...settings } = props
-    const resources: StageResources = {
+  private stageResources(props: TokenwellProps): StageResources {
+    const { stage, publicUrl, authorization, cache, encryptionKey, readRecordsOf } = props
+    return {
       stack: Stack.of(this),
       stage,
       publicUrl,
@@ -232,6 +245,10 @@ export class Tokenwell extends Construct implements IConnectable {
       ...(authorization && { connectionsClaim: authorization.connectionsClaim }),
       ...(readRecordsOf && { readRecordsOf }),
     }
+  }
+
+  private createFunctions(props: TokenwellProps, resources: StageResources): StageFunctions {
+    const { cache, network, encryptionKey, ...settings } = props
     return createStageFunctions(this, {
       ...settings,
       resources,

@@ -14,6 +14,12 @@ export interface Deployment {
   readonly cacheSecret?: string
 }
 
+/**
+ * The description of each parameter that a deployment writes. Events about changed parameters contain it, so the rule of the stack
+ * leaves them out: the deployment raises one event for all of them.
+ */
+export const deployedDescription = 'Written by a deployment of Tokenwell'
+
 /** The name of a deployment in logs and metrics. */
 export function serviceName(stage: string): string {
   return `tokenwell-${stage}`

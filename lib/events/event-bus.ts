@@ -6,7 +6,15 @@ import type { Log } from '../log/log-event.ts'
  * The events that Tokenwell puts on its event bus, by detail type. An event holds no secret and no parameter of a request. A
  * `tokenId` finds a token's record, and is useless without access to its connection.
  */
-export type TokenwellEvent =
+export type TokenwellEvent = ConnectionEvent | DeploymentEvent
+
+/** A deployment has written elements. One event stands for all of them. */
+export interface DeploymentEvent {
+  readonly type: 'ReconcileElements'
+}
+
+/** An event about one connection. */
+export type ConnectionEvent =
   /** A caller got a stale token. One instance of the fleet requests its renewal. */
   | { readonly type: 'TokenRefreshRequested'; readonly connection: string; readonly tokenId: string }
   /** An API rejected this token. */
@@ -67,7 +75,7 @@ export async function raiseInTurn(bus: EventBus, events: readonly TokenwellEvent
  * Raises events like `raiseInTurn`, but logs a failure instead of throwing it.
  * @returns whether the bus took all events
  */
-export async function raiseOrLog(bus: EventBus, events: readonly TokenwellEvent[], log: Log): Promise<boolean> {
+export async function raiseOrLog(bus: EventBus, events: readonly ConnectionEvent[], log: Log): Promise<boolean> {
   try {
     await raiseInTurn(bus, events)
     return true

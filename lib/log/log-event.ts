@@ -247,7 +247,7 @@ export const logEvents = {
     isShownWhileServing: true,
   }),
   /** The event bus did not take an event. The instance does the work of the event itself, or the work is done later. */
-  event_not_raised: row<OfConnection & { readonly type: string; readonly reason: string }>({
+  event_not_raised: row<Partial<OfConnection> & { readonly type: string; readonly reason: string }>({
     level: 'warn',
     sentence: (event) => `The event ${event.type} was not raised: ${event.reason}`,
     isShownWhileServing: true,
@@ -312,6 +312,26 @@ export const logEvents = {
   dead_letter_not_taken: row<Failed>({
     level: 'warn',
     sentence: (event) => `The dead-letter queue did not take an event: ${event.reason}`,
+  }),
+  /** The names are at most the first 50. */
+  elements_planned: row<{
+    readonly created: number
+    readonly changed: number
+    readonly deleted: number
+    readonly unchanged: number
+    readonly names: string
+  }>({
+    level: 'info',
+    sentence: ({ created, changed, deleted, unchanged, names }) =>
+      `Elements to create: ${created}, to change: ${changed}, to delete: ${deleted}; ${unchanged} stay as they are. ${names}`,
+  }),
+  elements_written: row<Took>({
+    level: 'info',
+    sentence: (event) => `All elements are written (${event.milliseconds} ms).`,
+  }),
+  elements_not_written: row<Failed>({
+    level: 'warn',
+    sentence: (event) => `The elements were not written: ${event.reason}`,
   }),
   rotation_step_done: row<OfBuilder & Took & { readonly step: string }>({
     level: 'info',

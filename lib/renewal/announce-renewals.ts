@@ -1,6 +1,6 @@
 import type { Token } from '../access-token/token.ts'
 import type { TokenwellError } from '../base/tokenwell-error.ts'
-import { type EventBus, raiseOrLog, type TokenwellEvent } from '../events/event-bus.ts'
+import { type ConnectionEvent, type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { CoolingDownError, causeOf } from '../get-token/token-error.ts'
 import type { Log } from '../log/log-event.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
@@ -28,7 +28,7 @@ export function createAnnouncer({ events, log }: { readonly events: EventBus; re
   }
 }
 
-function newsOf(renewal: Renewal): TokenwellEvent[] {
+function newsOf(renewal: Renewal): ConnectionEvent[] {
   const { connection, outcome } = renewal
   if (outcome === 'renewed') {
     const { id: tokenId, expiresAt } = renewal.token

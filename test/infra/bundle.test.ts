@@ -71,6 +71,7 @@ test("every folder of functions is bundled and has a test with Lambda's runtime 
     'call-api',
     'issue-token',
     'publish-keys',
+    'put-elements',
     'refresh-token',
     'rotate-key',
     'warm-tokens',

@@ -18,7 +18,7 @@ test('the tables of rights have a column for each function, and an x or a blank 
   assert.equal(heads.length, 2)
   for (const head of heads) for (const name of functionNames) assert.ok(head.includes(`| \`${name}\` |`), name)
   assert.ok(rows.length > 20)
-  for (const row of rows) assert.match(row, /^\| [^|]+ \| [^|]+ (\| [x ] ){7}\|$/)
+  for (const row of rows) assert.match(row, /^\| [^|]+ \| [^|]+ (\| [x ] ){8}\|$/)
 })
 
 test('a page without a place for the tables is an error', () => {

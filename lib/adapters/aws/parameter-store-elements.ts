@@ -119,23 +119,28 @@ function checkNames(root: string, names: readonly string[]): Finding[] {
 }
 
 /** Only the name or code of the SDK's error is kept. */
-function describeParameterStoreFailure(error: unknown, action: string, path: string): unknown {
+export function describeParameterStoreFailure(
+  error: unknown,
+  action: string,
+  path: string,
+  done: 'read' | 'written' = 'read',
+): unknown {
   const reason = reasonOfAwsFailure(error)
   switch (classifyAwsFailure(error)) {
     case 'denied':
       return new ElementStoreError(
         'elements_denied',
-        `The elements cannot be read (${reason}). Allow ${action} on the parameter ${path}, and kms:Decrypt on the key if you encrypt them with your own. Check that the credentials are valid.`,
+        `The elements cannot be ${done} (${reason}). Allow ${action} on the parameter ${path}, and kms:Decrypt on the key if you encrypt them with your own. Check that the credentials are valid.`,
       )
     case 'throttled':
       return new ElementStoreError(
         'elements_throttled',
-        `The elements under ${path} cannot be read now (${reason}): Parameter Store throttles requests. Try again later.`,
+        `The elements under ${path} cannot be ${done} now (${reason}): Parameter Store throttles requests. Try again later.`,
       )
     case 'unreachable':
       return new ElementStoreError(
         'elements_unreachable',
-        `The elements under ${path} cannot be read now (${reason}). Check that Parameter Store can be reached, and try again later.`,
+        `The elements under ${path} cannot be ${done} now (${reason}). Check that Parameter Store can be reached, and try again later.`,
       )
     case 'missing':
     case undefined:

@@ -2,12 +2,13 @@ import type { Dirent } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isJsonObject } from '../../base/decoding.ts'
+import { createLazy } from '../../base/single-flight.ts'
 import { type Kind, kinds } from '../../configuration/element.ts'
 import type { ElementStore } from '../../configuration/element-store.ts'
 import { ConfigurationError, type Finding } from '../../configuration/finding.ts'
 import { checkIds, readElement, unreadableElement, whyNoKind } from '../../configuration/read-element.ts'
 import { isElementId } from '../../configuration/value-syntax.ts'
-import { type ReadJson, readStrictJsonFile } from '../json/strict-json.ts'
+import { type ReadJson, readStrictJson, readStrictJsonFile } from '../json/strict-json.ts'
 
 /** The JSON values by kind and id, not yet read as elements. A file of a folder may contain no valid JSON. */
 type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, ReadJson>>
@@ -32,6 +33,21 @@ export function fileElements(path: string): ElementStore {
     }
     return loaded
   }
+  return elementsFrom(load)
+}
+
+/**
+ * Elements of a JSON text `{ kind: { id: element } }`.
+ * @throws {ConfigurationError} from each call if the text is not of that form
+ */
+export function textElements(text: string): ElementStore {
+  const name = 'The text'
+  const findings: Finding[] = []
+  const loading = createLazy(async () => readGroups(groupsOf(readStrictJson(text), name, findings), name, findings))
+  return elementsFrom(() => loading.get())
+}
+
+function elementsFrom(load: () => Promise<LoadedElements>): ElementStore {
   return {
     async get(references) {
       const { elements } = await load()
@@ -52,10 +68,19 @@ export function fileElements(path: string): ElementStore {
   }
 }
 
-async function loadElements(path: string): Promise<{ elements: RawElements; findings: Finding[] }> {
+interface LoadedElements {
+  readonly elements: RawElements
+  readonly findings: readonly Finding[]
+}
+
+async function loadElements(path: string): Promise<LoadedElements> {
   const findings: Finding[] = []
   const isFolder = (await attempt(path, () => stat(path))).isDirectory()
-  const groups = isFolder ? await readFolder(path, findings) : await readSingleFile(path, findings)
+  const groups = isFolder ? await readFolder(path, findings) : groupsOf(await readJsonFile(path), path, findings)
+  return readGroups(groups, path, findings)
+}
+
+function readGroups(groups: readonly Group[], path: string, findings: Finding[]): LoadedElements {
   const elements = new Map<Kind, ReadonlyMap<string, ReadJson>>()
   for (const [name, byId] of groups) {
     const kind = kinds.find((each) => each === name)
@@ -74,8 +99,8 @@ async function loadElements(path: string): Promise<{ elements: RawElements; find
 /** The name of a kind, and its elements by id. */
 type Group = readonly [kind: string, byId: ReadonlyMap<string, ReadJson>]
 
-async function readSingleFile(path: string, findings: Finding[]): Promise<Group[]> {
-  const read = await readJsonFile(path)
+/** The groups of a single file or text. */
+function groupsOf(read: ReadJson, path: string, findings: Finding[]): Group[] {
   if ('complaint' in read)
     throw new ConfigurationError([fileMistake(`${path} does not contain valid JSON: ${read.complaint}.`)])
   if (!isJsonObject(read.value))

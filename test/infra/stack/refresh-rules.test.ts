@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { deployedDescription } from '../../../lib/configuration/deployment.ts'
 import { type Event, onDefaultBus, onOwnBus, startEventRules, type Target } from './event-rules.ts'
 import { createTestStack, resourceNamed, resourcesOf } from './test-stack.ts'
 
@@ -15,6 +16,17 @@ test('each change of an element of this stage reaches the queue', async (t) => {
   if (!ground) return
   for (const operation of ['Create', 'Update', 'Delete'])
     await ground.assertHeard(onDefaultBus, parameterChange('/tokenwell/test/jwtBuilder/b', operation))
+})
+
+test('the elements that a deployment writes do not reach the queue one by one, and changes by hand do', async (t) => {
+  const ground = await startEventRules(t)
+  if (!ground) return
+  const change = (description: string): Event => {
+    const event = parameterChange('/tokenwell/test/jwtBuilder/b', 'Update')
+    return { ...event, detail: { ...event.detail, description } }
+  }
+  await ground.assertUnheard(onDefaultBus, change(deployedDescription))
+  await ground.assertHeard(onDefaultBus, change('by hand'))
 })
 
 test('a change of a parameter of another stage, or of a label or policy, does not reach the queue', async (t) => {

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Context } from 'aws-lambda'
+import { createHandler as createPutHandler } from '../../../functions/put-elements/handler.ts'
 import { createHandler as createRefreshHandler } from '../../../functions/refresh-token/handler.ts'
 import { createHandler as createRotateHandler } from '../../../functions/rotate-key/handler.ts'
+import { textElements } from '../../../lib/adapters/files/file-elements.ts'
 import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { DeadLettersError } from '../../../lib/events/dead-letters.ts'
@@ -84,6 +86,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofTheSchedule()),
     ...(await ofRefreshes()),
     ...(await ofCalls(t)),
+    ...(await ofDeployments()),
   ]
 }
 
@@ -96,6 +99,31 @@ async function ofTheFunction(t: TestContext): Promise<readonly LogEvent[]> {
   const wrong = await startIssueTokenByTestClock(t, { changes: { server: { tokenEndpoint: undefined } } })
   await wrong.handler({ connection: 'conn' }, context)
   return [...stage.log, ...wrong.log]
+}
+
+async function ofDeployments(): Promise<readonly LogEvent[]> {
+  const log: LogEvent[] = []
+  const handler = createPutHandler({
+    deployment: localDeployment,
+    writer: { readAll: async () => new Map(), async put() {}, async remove() {} },
+    readObject: async ({ key }) => JSON.stringify(key === 'good' ? exampleElements(exampleIssuer) : {}),
+    readElements: textElements,
+    events: { isHeard: true, async raise() {} },
+    async continueLater() {},
+    async respond() {},
+    now: () => 0,
+    log: (event) => void log.push(event),
+  })
+  const context = { getRemainingTimeInMillis: () => 900_000 } as Context
+  const ids = {
+    StackId: 'stack',
+    RequestId: 'request',
+    LogicalResourceId: 'resource',
+    ResponseURL: 'https://x.example',
+  }
+  for (const key of ['good', 'empty'])
+    await handler({ RequestType: 'Create', ...ids, ResourceProperties: { bucket: 'assets', key } }, context)
+  return log
 }
 
 async function ofFailures(): Promise<readonly LogEvent[]> {

@@ -330,7 +330,10 @@ test('a change of an element raises an event for each connection that depends on
     const fleet = await theMany([])
     fulfilled(await fleet.answer({ type: 'ElementChanged', kind, id }))
     assert.deepEqual(
-      fleet.bus.raised.map(({ type, connection }) => `${type} ${connection}`).sort(),
+      fleet.bus
+        .of('ConnectionChanged')
+        .map(({ type, connection }) => `${type} ${connection}`)
+        .sort(),
       dependents.map((name) => `ConnectionChanged ${name}`),
     )
   }

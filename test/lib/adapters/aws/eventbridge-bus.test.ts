@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import type { AwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
 import { eventbridgeBus } from '../../../../lib/adapters/aws/eventbridge-bus.ts'
-import type { EventBus, TokenwellEvent } from '../../../../lib/events/event-bus.ts'
+import type { ConnectionEvent, EventBus, TokenwellEvent } from '../../../../lib/events/event-bus.ts'
 import { EventBusError } from '../../../../lib/events/event-bus.ts'
 import { readIncomingEvent } from '../../../../lib/renewal/incoming-event.ts'
 import { type AwsAnswer, type AwsProxy, awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
@@ -331,11 +331,11 @@ async function withBus(
   await use({ moto, proxy, bus, queue })
 }
 
-function someEvents(count: number): TokenwellEvent[] {
+function someEvents(count: number): ConnectionEvent[] {
   return Array.from({ length: count }, (_, index) => ({ type: 'ConnectionChanged', connection: `conn-${index}` }))
 }
 
-function connectionsOf(events: readonly TokenwellEvent[]): string[] {
+function connectionsOf(events: readonly ConnectionEvent[]): string[] {
   return events.map(({ connection }) => connection)
 }
 

@@ -1,0 +1,67 @@
+import {
+  DeleteParametersCommand,
+  GetParametersByPathCommand,
+  type GetParametersByPathResult,
+  PutParameterCommand,
+  SSMClient,
+} from '@aws-sdk/client-ssm'
+import { deployedDescription } from '../../configuration/deployment.ts'
+import type { ElementWriter } from '../../configuration/element-plan.ts'
+import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts'
+import { describeParameterStoreFailure } from './parameter-store-elements.ts'
+
+export interface ParameterStoreWriterSettings {
+  readonly stage: string
+  readonly timeouts?: AwsTimeouts
+}
+
+/** No caller waits. A put may have to wait for many others, because Parameter Store takes 3 a second by default. */
+const patient: AwsTimeouts = { connect: 2_000, answer: 10_000, total: 60_000 }
+
+/** Elements as parameters `/tokenwell/<stage>/<kind>/<id>`, as `parameterStoreElements` reads them. */
+export function parameterStoreWriter({ stage, timeouts = patient }: ParameterStoreWriterSettings): ElementWriter {
+  const root = `/tokenwell/${stage}`
+  const client = new SSMClient(awsClientSettings(timeouts))
+
+  async function attempt<T>(action: string, path: string, call: (options: Options) => Promise<T>): Promise<T> {
+    try {
+      return await withinTime(timeouts.total, call)
+    } catch (error) {
+      throw describeParameterStoreFailure(error, action, path, 'written')
+    }
+  }
+
+  return {
+    async readAll() {
+      const texts = new Map<string, string>()
+      let page: GetParametersByPathResult = {}
+      do {
+        const settings = { Path: root, Recursive: true, WithDecryption: true, NextToken: page.NextToken }
+        const command = new GetParametersByPathCommand(settings)
+        page = await attempt('ssm:GetParametersByPath', root, (options) => client.send(command, options))
+        for (const { Name = '', Value = '' } of page.Parameters ?? []) texts.set(Name.slice(root.length + 1), Value)
+      } while (page.NextToken)
+      return texts
+    },
+    async put(name, text) {
+      const command = new PutParameterCommand({
+        Name: `${root}/${name}`,
+        Value: text,
+        Type: 'String',
+        Description: deployedDescription,
+        // A parameter cannot go back from the advanced tier to the standard tier. With this setting AWS chooses the tier.
+        Tier: 'Intelligent-Tiering',
+        Overwrite: true,
+      })
+      await attempt('ssm:PutParameter', `${root}/${name}`, (options) => client.send(command, options))
+    },
+    async remove(names) {
+      const command = new DeleteParametersCommand({ Names: names.map((name) => `${root}/${name}`) })
+      await attempt('ssm:DeleteParameters', `${root}/*`, (options) => client.send(command, options))
+    },
+  }
+}
+
+interface Options {
+  readonly abortSignal: AbortSignal
+}
