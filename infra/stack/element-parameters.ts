@@ -71,7 +71,7 @@ export class ElementParameters extends Construct {
       resourceType: 'Custom::TokenwellElements',
       properties: { bucket: file.s3BucketName, key: file.s3ObjectKey, takesOverParameters, keepsParameters },
     })
-    written.node.addDependency(putElements)
+    written.node.addDependency(putElements.continuation)
     return written
   }
 

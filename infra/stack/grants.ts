@@ -17,7 +17,7 @@ export const noNarrowerResource = 'AWS supports no narrower resource for these a
 export interface FunctionGrant {
   readonly actions: string[]
   readonly resources: string[]
-  /** The reason for a resource that ends in a wildcard. */
+  /** The reason for a resource with a wildcard. */
   readonly whyWildcard?: string
   /** Limits the right to some records of a table. */
   readonly conditions?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>

@@ -24,6 +24,8 @@ const memoryMegabytes = 512
  */
 export class PutElements extends Construct {
   readonly arn: string
+  /** The right to continue in another run. The function does not depend on it by itself. */
+  readonly continuation: Policy
 
   constructor(scope: Construct, id: string, { resources, logs, assets }: PutElementsProps) {
     super(scope, id)
@@ -41,7 +43,7 @@ export class PutElements extends Construct {
     })
     this.arn = lambda.functionArn
     // The statement names the function, which is created after the policy of its role. So it needs a separate policy.
-    if (lambda.role)
-      new Policy(this, 'Continuation', { roles: [lambda.role], statements: [new PolicyStatement(mayInvoke(lambda))] })
+    const statements = [new PolicyStatement(mayInvoke(lambda))]
+    this.continuation = new Policy(this, 'Continuation', { roles: lambda.role ? [lambda.role] : [], statements })
   }
 }

@@ -22,6 +22,7 @@ function asNagWrites(resolved: unknown): string {
   if (typeof resolved === 'string') return resolved
   if (typeof resolved !== 'object' || resolved === null) return ''
   if ('Ref' in resolved) return `<${resolved.Ref}>`
+  if ('Fn::Sub' in resolved) return String(resolved['Fn::Sub']).replaceAll(/\$\{([^}]+)\}/g, '<$1>')
   const [, parts] = 'Fn::Join' in resolved ? (resolved['Fn::Join'] as [string, unknown[]]) : []
   return (parts ?? []).map(asNagWrites).join('')
 }

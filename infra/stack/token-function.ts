@@ -73,7 +73,7 @@ export class TokenFunction extends Construct {
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     for (const { actions, resources, whyWildcard, conditions } of grants) {
       role.addToPolicy(new PolicyStatement({ actions, resources, ...(conditions && { conditions }) }))
-      const wildcards = resources.filter((resource) => resource.endsWith('*'))
+      const wildcards = resources.filter((resource) => resource.includes('*'))
       for (const resource of wildcards) if (whyWildcard) suppressWildcard(role, resource, whyWildcard)
     }
     // For active tracing.
