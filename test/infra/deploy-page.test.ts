@@ -6,6 +6,7 @@ import { Template } from 'aws-cdk-lib/assertions'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import { functionNames } from '../../infra/bundle.ts'
 import { complaintsOfVariables } from '../../lib/application/unsafe-variables.ts'
+import { elementsFileOf } from '../support/elements/element-store.ts'
 import { root } from '../support/process/local-run.ts'
 import { createTestStack, everyProperty, functionsOf, resourceNamed } from './stack/test-stack.ts'
 
@@ -97,18 +98,20 @@ test('the page names each type of resource that the stack creates', (t) => {
   for (const name of functionNames) assert.ok(rows.includes(`Lambda function \`${name}\``), name)
 })
 
-test('the table of environment variables has each variable that functions read, and the functions for which the stack sets it', (t) => {
+test('the table of environment variables has each variable that functions read, and the functions for which the stack sets it', async (t) => {
   const source = readFileSync(join(root, 'lib', 'application', 'environment.ts'), 'utf8')
   const read = new Set(source.match(/TOKENWELL_\w+/g))
   const rows = rowsOf('## Environment variables')
   assert.deepEqual(rows.map(([name = '']) => name.replaceAll('`', '')).toSorted(), [...read].toSorted())
 
   const set = new Map<string, string[]>()
-  const functions = functionsOf(createTestStack(t, everyProperty).stack)
+  const keyStore = { key: { location: 'tokenwell/test/key' } }
+  const elements = await elementsFileOf(t, { keyStore })
+  const functions = functionsOf(createTestStack(t, (elsewhere) => ({ ...everyProperty(elsewhere), elements })).stack)
   for (const [id, { Properties }] of Object.entries(functions)) {
     const { Variables } = Properties['Environment'] as { Variables: Readonly<Record<string, string>> }
     const name = functionNames.find(
-      (each) => `Tokens${each.replaceAll('-', '')}Function`.toLowerCase() === id.toLowerCase(),
+      (each) => `${each.replaceAll('-', '')}function` === id.replace(/^Tokens(Elements(?=Put))?/, '').toLowerCase(),
     )
     for (const variable of Object.keys(Variables)) set.set(variable, [...(set.get(variable) ?? []), name ?? id])
   }

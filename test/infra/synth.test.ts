@@ -77,7 +77,7 @@ test('stage, public URL, elements, topic and reserved concurrency come from the 
   assert.equal(status, 0, output)
   const text = JSON.stringify(template('Tokenwell-local'))
   assert.match(text, /"TOKENWELL_PUBLIC_URL":"https:\/\/tokens\.example"/)
-  assert.match(text, /"Name":"\/tokenwell\/local\/endpointConnection\/conn"/)
+  assert.match(text, /"Type":"Custom::TokenwellElements"/)
   assert.ok(text.includes(`"AlarmActions":["${topic}"]`))
   assert.deepEqual(text.match(/"ReservedConcurrentExecutions":\d+/g)?.toSorted(), [
     '"ReservedConcurrentExecutions":100',
