@@ -44,7 +44,8 @@ export function writeTemplate(builtFunctions: string, folder: string): void {
     const { stack, builtNames } = createStack(outdir)
     const template = JSON.parse(readFileSync(join(outdir, stack.templateFile), 'utf8'))
     rmSync(folder, { recursive: true, force: true })
-    cpSync(builtFunctions, join(folder, codeFolder), { recursive: true })
+    for (const name of builtNames.values())
+      cpSync(join(builtFunctions, name), join(folder, codeFolder, name), { recursive: true })
     for (const [id, resource] of Object.entries<FunctionResource>(template.Resources)) {
       const { Code: code } = resource.Properties ?? {}
       if (resource.Type !== 'AWS::Lambda::Function' || typeof code !== 'object') continue

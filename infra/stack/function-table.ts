@@ -214,6 +214,8 @@ export const functionTable = {
 export type FunctionId = keyof typeof functionTable
 /** The name of a function's folder. */
 export type FunctionName = (typeof functionTable)[FunctionId]['name']
+/** A folder of functions. `put-elements` is no row: only a stack with elements has it, and only deployments invoke it. */
+export type FunctionFolder = FunctionName | 'put-elements'
 
 export const functionIds = Object.keys(functionTable) as readonly FunctionId[]
 

@@ -10,7 +10,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import { codeOf } from './function-code.ts'
-import type { FunctionName } from './function-table.ts'
+import type { FunctionFolder } from './function-table.ts'
 import {
   type FunctionGrant,
   mayHaveNetworkInterfaces,
@@ -24,7 +24,7 @@ import { suppressCfnLint, suppressCheckov, suppressNag, suppressWildcard } from 
 
 export interface TokenFunctionProps extends LogSettings {
   /** The folder under `functions`. */
-  readonly name: FunctionName
+  readonly name: FunctionFolder
   readonly description: string
   readonly environment: Readonly<Record<string, string>>
   readonly grants: readonly FunctionGrant[]
