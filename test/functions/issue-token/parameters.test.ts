@@ -93,7 +93,7 @@ const mistakes: readonly (readonly [what: string, request: HttpRequest, named: R
   ['an unknown query parameter', tokenRequest('conn', '', 'scope=a'), /^query /],
   ['JSON that is none', json('{"scope":'), /^body is not valid JSON/],
   ['JSON that is a list', json('[]'), /^body /],
-  ['JSON with a name twice', json('{"scope":"a","scope":"b"}'), /^body .*stands twice/],
+  ['JSON with a name twice', json('{"scope":"a","scope":"b"}'), /^body .*occurs twice/],
   ['JSON with a number', json('{"audience":1}'), /^audience /],
   ['JSON with an object as scope', json('{"scope":{}}'), /^scope /],
   [
