@@ -97,7 +97,6 @@ test('the app of the page compiles and synthesizes with every property, in one p
   assert.equal(count('AWS::DynamoDB::Table'), 1)
   assert.ok(template.includes('valkeys://cache.example.com:6379') && template.includes('"VpcConfig"'))
   assert.ok(template.includes('Custom::TokenwellElements'))
-  assert.ok(template.includes('/tokenwell/partners/endpointConnection/orders'))
   assert.ok(template.includes('/POST/connections/orders/token'))
 
   const assets = readdirSync(join(app, 'cdk.out')).filter((name) => name.startsWith('asset.'))
