@@ -46,7 +46,9 @@ function readNumbers(setting: string): Record<string, number> {
 /** A misspelt setting would have no effect. The CDK's own settings have a colon or a slash in their names. */
 function rejectUnknownSettings(): void {
   const known = [...settings]
-  const unknown = Object.keys(app.node.getAllContext()).find((name) => /^\w+$/.test(name) && !settings.has(name))
+  const unknown = Object.keys(app.node.getAllContext() as object).find(
+    (name) => /^\w+$/.test(name) && !settings.has(name),
+  )
   if (unknown === undefined) return
   const nearest = nearestName(unknown, known)
   const advice = nearest === undefined ? `The settings are ${known.join(', ')}.` : `Did you mean ${nearest}?`

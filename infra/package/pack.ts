@@ -8,6 +8,6 @@ export function packFolder(
 ): { readonly path: string; readonly unpackedBytes: number } {
   const words = ['pack', '--json', '--ignore-scripts', '--pack-destination', destination]
   const output = execFileSync('npm', words, { cwd: folder, encoding: 'utf8', shell: process.platform === 'win32' })
-  const [{ filename, unpackedSize }] = JSON.parse(output)
+  const [{ filename, unpackedSize }] = JSON.parse(output) as [{ filename: string; unpackedSize: number }]
   return { path: join(destination, filename), unpackedBytes: unpackedSize }
 }

@@ -33,6 +33,8 @@ interface FunctionResource {
   readonly Properties: { Code: string | { readonly S3Key: string } }
 }
 
+type Template = Json & { readonly Resources: Readonly<Record<string, FunctionResource>> }
+
 /**
  * Writes a CloudFormation template of one stage, with parameters in place of the properties of the construct, and the code of its
  * functions in folders beside it. `aws cloudformation package` zips and uploads these folders.
@@ -42,11 +44,11 @@ export function writeTemplate(builtFunctions: string, folder: string): void {
   const outdir = mkdtempSync(join(tmpdir(), 'tokenwell-template-'))
   try {
     const { stack, builtNames } = createStack(outdir)
-    const template = JSON.parse(readFileSync(join(outdir, stack.templateFile), 'utf8'))
+    const template = JSON.parse(readFileSync(join(outdir, stack.templateFile), 'utf8')) as Template
     rmSync(folder, { recursive: true, force: true })
     for (const name of builtNames.values())
       cpSync(join(builtFunctions, name), join(folder, codeFolder, name), { recursive: true })
-    for (const [id, resource] of Object.entries<FunctionResource>(template.Resources)) {
+    for (const [id, resource] of Object.entries(template.Resources)) {
       const { Code: code } = resource.Properties ?? {}
       if (resource.Type !== 'AWS::Lambda::Function' || typeof code !== 'object') continue
       const name = builtNames.get(id) ?? 'of-the-cdk'

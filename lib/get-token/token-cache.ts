@@ -103,7 +103,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     const token = ofActiveGeneration(sealed, read)
     if (!token || !isIssuedAhead(token, now())) return token
     const seconds = Math.ceil((token.issuedAt - now()) / 1000)
-    const reason = `By this instance's clock the token was issued ${seconds} s in the future. Check the clocks of all instances.`
+    const reason = `The token was issued ${seconds} s in the future, according to the clock of this instance. Check the clocks of all instances.`
     log({ event: 'cached_token_unreadable', connection: read.name.group, reason })
     return undefined
   }

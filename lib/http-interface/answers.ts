@@ -35,7 +35,7 @@ export const connectionSchema = v.object({
   api: v.exactOptional(text('Host and base path of its API.')),
   grant_type: v.exactOptional(text('The grant type of its token requests.')),
   client_id: v.exactOptional(text('The client id at the authorization server.')),
-  client_authentication: v.exactOptional(text('The method by which the client authenticates.')),
+  client_authentication: v.exactOptional(text('The authentication method of the client.')),
   token_endpoint: v.exactOptional(text("The authorization server's token endpoint.")),
   issuer: v.exactOptional(text("The authorization server's issuer.")),
   scope: v.exactOptional(text('The scope that its elements set.')),

@@ -151,7 +151,7 @@ export function testTokenCacheContract(
     await instance.obtain(key, aToken(fleet.clock.now + 3_599_001))
     assert.equal((await instance.look(key)).token, undefined)
     const reason =
-      "By this instance's clock the token was issued 3600 s in the future. Check the clocks of all instances."
+      'The token was issued 3600 s in the future, according to the clock of this instance. Check the clocks of all instances.'
     assert.deepEqual(instance.events, [{ event: 'cached_token_unreadable', connection: 'conn', reason }])
     fleet.clock.now += 3_599_001
     assert.ok((await instance.look(key)).token)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { after, type TestContext, test } from 'node:test'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
@@ -38,11 +38,12 @@ async function startDeployment(t: TestContext) {
   )
 
   const answers: DeploymentAnswer[] = []
-  const cloudformation = createServer(async (request, response) => {
+  async function takeAnswer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     assert.deepEqual([request.method, request.headers['content-type']], ['PUT', undefined])
     answers.push(JSON.parse(await text(request)))
     response.end()
-  })
+  }
+  const cloudformation = createServer((request, response) => void takeAnswer(request, response))
   const port = await listen(cloudformation, 0, '127.0.0.1')
   t.after(() => cloudformation.close())
 
