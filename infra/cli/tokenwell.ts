@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
+import { addPut } from './put.ts'
 import { addValidate } from './validate.ts'
 
 /*
@@ -13,4 +14,5 @@ const program = new Command('tokenwell')
   .helpCommand(false)
   .showSuggestionAfterError()
 addValidate(program)
+addPut(program)
 await program.parseAsync()

@@ -5,6 +5,7 @@ import { openElements } from '../../lib/application/open-adapters.ts'
 import { openSecrets, type SecretsPlace } from '../../lib/application/open-store.ts'
 import { describeFinding, type Finding } from '../../lib/configuration/finding.ts'
 import { listConnections, validateElements, withUnreadable } from '../../lib/configuration/inspect-elements.ts'
+import { demandRegion } from './aws-region.ts'
 
 interface ValidateOptions {
   readonly stage?: string
@@ -62,18 +63,6 @@ function checksSecrets({ secrets, secretsFolder }: ValidateOptions): boolean {
 function readsFromAws(path: string | undefined, options: ValidateOptions): boolean {
   if (path === undefined) return true
   return checksSecrets(options) && secretsPlace(options.stage ?? 'local', options).kind === 'secrets_manager'
-}
-
-/** The SDK's own error for a missing region does not say how to set it. */
-async function demandRegion(command: Command): Promise<void> {
-  const { SSMClient } = await import('@aws-sdk/client-ssm')
-  await new SSMClient({}).config
-    .region()
-    .catch(() =>
-      command.error(
-        'No AWS region is set. Set the environment variable AWS_REGION, for example to eu-central-1, or the region of your AWS profile.',
-      ),
-    )
 }
 
 /** The secrets of the stage `local` are files. */

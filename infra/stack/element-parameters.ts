@@ -1,13 +1,13 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CustomResource, FileSystem, RemovalPolicy, Validations } from 'aws-cdk-lib'
 import { Asset } from 'aws-cdk-lib/aws-s3-assets'
 import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
-import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import type { Kind } from '../../lib/configuration/element.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { checkElements } from './check-elements.ts'
+import { readElements, whyTooLong } from './element-files.ts'
 import type { StageResources } from './function-table.ts'
 import { PutElements } from './put-elements.ts'
 import type { LogSettings } from './retained-log.ts'
@@ -24,7 +24,6 @@ export interface ElementParametersProps {
   readonly takeOverParameters?: boolean
 }
 
-const mostBytes = 8192
 /** Parameter Store takes 3 puts a second by default, and the function has 50 minutes. */
 const mostElements = 9_000
 
@@ -114,40 +113,13 @@ function validate({ path, stage, publicUrl }: ElementParametersProps): string[] 
   return findings.map(describeFinding)
 }
 
-/** The validated elements, by `<kind>/<id>`. */
-function readElements(path: string): readonly (readonly [name: string, element: unknown])[] {
-  if (!statSync(path).isDirectory()) {
-    const { $schema: _editors, ...kinds } = readJson(path) as Record<string, object>
-    return Object.entries(kinds).flatMap(([kind, byId]) =>
-      Object.entries(byId).map(([id, element]) => [`${kind}/${id}`, element] as const),
-    )
-  }
-  const folders = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !isHidden(entry))
-  return folders.flatMap(({ name: kind }) => {
-    const files = readdirSync(join(path, kind), { withFileTypes: true }).filter((entry) => !isHidden(entry))
-    const names = files.filter((entry) => entry.isFile() && entry.name.endsWith('.json')).map(({ name }) => name)
-    return names.map((name) => [`${kind}/${name.slice(0, -5)}`, readJson(join(path, kind, name))] as const)
-  })
-}
-
-function readJson(path: string): unknown {
-  return JSON.parse(decodeUtf8(readFileSync(path)) ?? '')
-}
-
-function isHidden({ name }: { readonly name: string }): boolean {
-  return name.startsWith('.')
-}
-
 function checkSizes(elements: ReadonlyMap<string, unknown>): void {
   if (elements.size > mostElements)
     throw new Error(
       `There are ${elements.size} elements, but a deployment can write at most ${mostElements}. Divide the connections among several stages.`,
     )
   for (const [name, element] of elements) {
-    const bytes = Buffer.byteLength(JSON.stringify(element))
-    if (bytes > mostBytes)
-      throw new Error(
-        `The element ${name} has ${bytes} bytes, but a parameter can hold at most ${mostBytes}. Make the element shorter.`,
-      )
+    const tooLong = whyTooLong(name, element)
+    if (tooLong !== undefined) throw new Error(tooLong)
   }
 }
