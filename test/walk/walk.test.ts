@@ -27,8 +27,12 @@ const ports = {
   ],
   ElementStore: [
     'lib/adapters/aws/parameter-store-elements.ts: parameterStoreElements',
-    'lib/adapters/files/file-elements.ts: fileElements',
+    'lib/adapters/files/file-elements.ts: elementsFrom',
     'lib/application/open-adapters.ts: openElements',
+  ],
+  ElementsSource: [
+    'lib/adapters/files/file-elements.ts: fileElements',
+    'lib/adapters/files/file-elements.ts: textElements',
   ],
   EventBus: [
     'lib/adapters/aws/eventbridge-bus.ts: eventbridgeBus',

@@ -23,17 +23,18 @@ export const maximumAgeMilliseconds = 1_000
 export function fileElements(path: string): ElementStore {
   let loaded: ReturnType<typeof loadElements> | undefined
   let loadedAt = -Infinity
-  const load = () => {
-    if (!loaded || performance.now() >= loadedAt + maximumAgeMilliseconds) {
-      loadedAt = performance.now()
-      loaded = loadElements(path).catch((error) => {
-        loaded = undefined
-        throw error
-      })
-    }
-    return loaded
-  }
-  return elementsFrom(load)
+  return elementsFrom({
+    load() {
+      if (!loaded || performance.now() >= loadedAt + maximumAgeMilliseconds) {
+        loadedAt = performance.now()
+        loaded = loadElements(path).catch((error) => {
+          loaded = undefined
+          throw error
+        })
+      }
+      return loaded
+    },
+  })
 }
 
 /**
@@ -44,13 +45,22 @@ export function textElements(text: string): ElementStore {
   const name = 'The text'
   const findings: Finding[] = []
   const loading = createLazy(async () => readGroups(groupsOf(readStrictJson(text), name, findings), name, findings))
-  return elementsFrom(() => loading.get())
+  return elementsFrom({
+    load() {
+      return loading.get()
+    },
+  })
 }
 
-function elementsFrom(load: () => Promise<LoadedElements>): ElementStore {
+/** Where the JSON of the elements comes from. */
+interface ElementsSource {
+  load(): Promise<LoadedElements>
+}
+
+function elementsFrom(source: ElementsSource): ElementStore {
   return {
     async get(references) {
-      const { elements } = await load()
+      const { elements } = await source.load()
       return references.map((reference) => {
         const read = elements.get(reference.kind)?.get(reference.id)
         if (!read) return undefined
@@ -60,10 +70,10 @@ function elementsFrom(load: () => Promise<LoadedElements>): ElementStore {
       })
     },
     async ids(kind) {
-      return [...((await load()).elements.get(kind)?.keys() ?? [])]
+      return [...((await source.load()).elements.get(kind)?.keys() ?? [])]
     },
     async findings() {
-      return (await load()).findings
+      return (await source.load()).findings
     },
   }
 }
