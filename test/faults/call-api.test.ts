@@ -15,15 +15,20 @@ const elementsMilliseconds = 61_000
 /** How much of the function's time is left: less than the store's client needs before it gives up. */
 const milliseconds = 6_000
 
-const withoutElements: Readonly<Record<Fault, number>> = {
-  'refusing connections': 504,
-  reset: 504,
-  hung: 504,
-  'slow, 500 ms': 200,
-  'slow, 10 s': 504,
-  throttling: 504,
-  'full of garbage': 503,
-  denying: 500,
+/**
+ * A failure at once is repeated after pauses by chance. Either the store's client gives up, because its next pause would be too long,
+ * or the deadline comes first.
+ */
+const failsAtOnce = [503, 504]
+const withoutElements: Readonly<Record<Fault, readonly number[]>> = {
+  'refusing connections': failsAtOnce,
+  reset: failsAtOnce,
+  hung: [504],
+  'slow, 500 ms': [200],
+  'slow, 10 s': [504],
+  throttling: failsAtOnce,
+  'full of garbage': [503],
+  denying: [500],
 }
 
 test('if elements cannot be read, an instance that knows the connection still makes calls, and other instances answer with an error in time', async (t) => {
@@ -49,7 +54,8 @@ test('if elements cannot be read, an instance that knows the connection still ma
       const [known, unknown] = await Promise.all([callBy(warm, { milliseconds }), callBy(cold, { milliseconds })])
       const took = performance.now() - startedAt
       each.diagnostic(`${Math.round(took)} ms`)
-      assert.deepEqual([known.status, unknown.status], [200, withoutElements[fault]])
+      assert.equal(known.status, 200)
+      assert.ok(withoutElements[fault].includes(unknown.status), `${unknown.status}`)
       assert.ok(took < milliseconds, `${took} ms`)
 
       await aws.mend()

@@ -118,7 +118,7 @@ test('allowLoopbackHttp is for a local run: on Lambda, where the runtime listens
           deployment,
         )
       ).join(),
-      /allowLoopbackHttp: it is for one machine/,
+      /allowLoopbackHttp: It is only for servers on your own machine, not for Lambda\./,
     )
 })
 
