@@ -35,10 +35,10 @@ interface Statement {
 }
 
 /** Changes all templates of a synthesis, and says what was changed. */
-export async function adaptToMinistack(folder: string): Promise<LeftOut> {
+export async function adaptToMinistack(folder: string, pattern = '*.template.json'): Promise<LeftOut> {
   const resources: Resource[] = []
   const widened = new Set<string>()
-  for (const name of globSync('*.template.json', { cwd: folder })) {
+  for (const name of globSync(pattern, { cwd: folder })) {
     const template: { Resources: Record<string, Resource> } = JSON.parse(await readFile(join(folder, name), 'utf8'))
     resources.push(...leaveOut(template.Resources))
     for (const statement of statementsIn(template.Resources)) for (const action of widen(statement)) widened.add(action)
