@@ -4,4 +4,5 @@ export type { JwtAuthorization, ThrottleByFunction } from '../stack/http-interfa
 export type { Network } from '../stack/network.ts'
 export type { LogSettings } from '../stack/retained-log.ts'
 export type { MemoryMegabytes, ReservedConcurrency } from '../stack/stage-functions.ts'
+export type { TelemetrySettings } from '../stack/telemetry.ts'
 export { Tokenwell, type TokenwellProps, type ValkeyCache } from '../stack/tokenwell.ts'

@@ -24,6 +24,7 @@ import {
   mayVerifyPublications,
 } from './grants.ts'
 import type { RefreshQueue } from './refresh-queue.ts'
+import { type TelemetrySettings, telemetryVariables } from './telemetry.ts'
 import type { TokenTable } from './token-table.ts'
 
 /*
@@ -50,6 +51,7 @@ export interface StageResources {
   readonly encryptionKey?: IKey
   readonly connectionsClaim?: string
   readonly readRecordsOf?: EarlierVersion
+  readonly telemetry: TelemetrySettings
 }
 
 /** Above these limits API Gateway answers 429. */
@@ -232,7 +234,7 @@ export function constructIdOf(id: FunctionId): string {
   return `${id.charAt(0).toUpperCase()}${id.slice(1)}`
 }
 
-export function commonEnvironment({ stage, publicUrl, cachePlace, bus, readRecordsOf }: StageResources) {
+export function commonEnvironment({ stage, publicUrl, cachePlace, bus, readRecordsOf, telemetry }: StageResources) {
   return {
     TOKENWELL_STAGE: stage,
     TOKENWELL_PUBLIC_URL: publicUrl,
@@ -241,6 +243,7 @@ export function commonEnvironment({ stage, publicUrl, cachePlace, bus, readRecor
     TOKENWELL_CACHE: cachePlace,
     TOKENWELL_EVENTS: `eventbridge:${bus.eventBusName}`,
     ...(readRecordsOf && { TOKENWELL_READ_RECORDS_OF: readRecordsOf }),
+    ...telemetryVariables(telemetry),
   }
 }
 

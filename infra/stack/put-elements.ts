@@ -39,6 +39,7 @@ export class PutElements extends Construct {
       grants: [mayListElements(stack, stage), mayWriteElements(stack, stage), mayReadFiles(assets), mayPutEvents(bus)],
       memoryMegabytes,
       timeoutSeconds,
+      telemetry: resources.telemetry,
       whyNoDeadLetters: 'CloudFormation waits for its answer, and the deployment fails without one.',
     })
     this.arn = lambda.functionArn

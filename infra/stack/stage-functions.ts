@@ -38,6 +38,7 @@ export function createStageFunctions(scope: Construct, props: StageFunctionsProp
       grants: grants(resources),
       memoryMegabytes: memoryMegabytes?.[name] ?? row.memoryMegabytes,
       timeoutSeconds,
+      telemetry: resources.telemetry,
       whyNoDeadLetters,
       ...(reserved !== undefined && { reservedConcurrency: reserved }),
     })

@@ -6,6 +6,7 @@ import {
   Function as LambdaFunction,
   LoggingFormat,
   Runtime,
+  SystemLogLevel,
   Tracing,
 } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
@@ -21,6 +22,7 @@ import {
 import type { FunctionNetwork } from './network.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
 import { suppressCfnLint, suppressCheckov, suppressNag, suppressWildcard } from './suppressions.ts'
+import type { TelemetrySettings } from './telemetry.ts'
 
 export interface TokenFunctionProps extends LogSettings {
   /** The folder under `functions`. */
@@ -32,6 +34,7 @@ export interface TokenFunctionProps extends LogSettings {
   readonly memoryMegabytes: number
   readonly network?: FunctionNetwork
   readonly reservedConcurrency?: number
+  readonly telemetry: TelemetrySettings
   /** What happens after a failed call, and why Lambda does not need a dead-letter queue for it. */
   readonly whyNoDeadLetters: string
 }
@@ -44,10 +47,11 @@ export class TokenFunction extends Construct {
   constructor(scope: Construct, id: string, props: TokenFunctionProps) {
     super(scope, id)
     const { name, description, environment, grants, timeoutSeconds, memoryMegabytes, network } = props
-    const { reservedConcurrency } = props
+    const { reservedConcurrency, telemetry } = props
+    const { tracing = true, platformLogLevel = 'warn' } = telemetry
     this.log = new RetainedLog(this, 'Log', props)
     const interfaces = network ? mayHaveNetworkInterfaces(Stack.of(this)) : []
-    const role = this.createRole([...grants, mayWriteLog(this.log), ...interfaces])
+    const role = this.createRole([...grants, mayWriteLog(this.log), ...interfaces], tracing)
     this.lambda = new LambdaFunction(this, 'Function', {
       description,
       role,
@@ -58,10 +62,12 @@ export class TokenFunction extends Construct {
       handler: 'index.handler',
       memorySize: memoryMegabytes,
       timeout: Duration.seconds(timeoutSeconds),
-      tracing: Tracing.ACTIVE,
+      tracing: tracing ? Tracing.ACTIVE : Tracing.DISABLED,
       logGroup: this.log,
-      // The function writes JSON itself.
-      loggingFormat: LoggingFormat.TEXT,
+      // With JSON, Lambda has a level for its own lines. It would take lines of metrics for lines of the level INFO, so the function
+      // itself leaves out lines of its log.
+      loggingFormat: LoggingFormat.JSON,
+      systemLogLevelV2: platformLogLevel === 'info' ? SystemLogLevel.INFO : SystemLogLevel.WARN,
       ...(network && placeIn(network)),
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
     })
@@ -69,15 +75,14 @@ export class TokenFunction extends Construct {
     this.suppress(props)
   }
 
-  private createRole(grants: readonly FunctionGrant[]): Role {
+  private createRole(grants: readonly FunctionGrant[], tracing: boolean): Role {
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     for (const { actions, resources, whyWildcard, conditions } of grants) {
       role.addToPolicy(new PolicyStatement({ actions, resources, ...(conditions && { conditions }) }))
       const wildcards = resources.filter((resource) => resource.includes('*'))
       for (const resource of wildcards) if (whyWildcard) suppressWildcard(role, resource, whyWildcard)
     }
-    // For active tracing.
-    suppressWildcard(role, '*', noNarrowerResource)
+    if (tracing) suppressWildcard(role, '*', noNarrowerResource)
     return role
   }
 
@@ -87,13 +92,18 @@ export class TokenFunction extends Construct {
     new Policy(this, 'NoNetworkInterfaces', { roles: [role], statements })
   }
 
-  private suppress({ whyNoDeadLetters, reservedConcurrency }: TokenFunctionProps): void {
-    suppressNag(this.lambda, { 'Serverless-LambdaDLQ': whyNoDeadLetters })
+  private suppress({ whyNoDeadLetters, reservedConcurrency, telemetry }: TokenFunctionProps): void {
+    const untraced = telemetry.tracing === false && 'The operator set the property tracing to false.'
+    suppressNag(this.lambda, {
+      'Serverless-LambdaDLQ': whyNoDeadLetters,
+      ...(untraced && { 'Serverless-LambdaTracing': untraced }),
+    })
     suppressCfnLint(this.lambda, { W3005: 'The CDK adds a dependency on the role that is already implied.' })
     suppressCheckov(this.lambda, {
       ...(reservedConcurrency === undefined && {
         CKV_AWS_115: 'The property reservedConcurrency sets it. A new account with its low quota cannot reserve any.',
       }),
+      ...(untraced && { CKV_AWS_50: untraced }),
       CKV_AWS_116: whyNoDeadLetters,
       CKV_AWS_117: 'The property network places it in a VPC. It needs one only to reach servers in that VPC.',
       CKV_AWS_173: 'Its variables contain names and addresses, and no secret.',

@@ -33,6 +33,7 @@ import {
   type ReservedConcurrency,
   type StageFunctions,
 } from './stage-functions.ts'
+import type { TelemetrySettings } from './telemetry.ts'
 import { TokenTable } from './token-table.ts'
 import { WarmSchedule } from './warm-schedule.ts'
 
@@ -43,7 +44,7 @@ export interface ValkeyCache {
 }
 
 /** The properties of `Tokenwell`. */
-export interface TokenwellProps extends LogSettings {
+export interface TokenwellProps extends LogSettings, TelemetrySettings {
   /**
    * The name of this deployment, such as `test` or `prod`, at most 32 letters, digits, `_` and `-`. It is part of the names of its
    * parameters and secrets.
@@ -241,6 +242,7 @@ export class Tokenwell extends Construct implements IConnectable {
       refreshes: this.refreshes,
       cacheSecret: this.cacheSecret,
       publicationKey: this.publicationKey,
+      telemetry: props,
       ...(encryptionKey && { encryptionKey }),
       ...(authorization && { connectionsClaim: authorization.connectionsClaim }),
       ...(readRecordsOf && { readRecordsOf }),

@@ -1,3 +1,4 @@
+import type { LogDetail } from '../adapters/log/powertools.ts'
 import { type Deployment, secretPrefix } from '../configuration/deployment.ts'
 import type { EarlierRecords } from '../fleet/authentic-records.ts'
 import type { ElementsPlace, EventsPlace } from './open-adapters.ts'
@@ -21,6 +22,7 @@ export interface Environment {
   readonly deadLetters: DeadLettersPlace
   /** Where the key for publications is. */
   readonly publicationKey: PublicationKeyPlace
+  readonly logDetail: LogDetail
   /** The claim of a JWT authorizer that lists the caller's connections. Undefined behind IAM. */
   readonly connectionsClaim?: string
 }
@@ -83,6 +85,14 @@ export function readEnvironment(variables: Variables): Environment {
     'kms:<key id, ARN or alias>, or the path of a file, or left out',
     noPublicationKey,
   )
+  const level = reader.read('TOKENWELL_LOG_LEVEL', (value) => readLogLevel(value), 'info or warn, or left out', 'info')
+  const switchForm = 'true or false, or left out'
+  const metricsByConnection = reader.read(
+    'TOKENWELL_METRICS_BY_CONNECTION',
+    (value) => readSwitch(value),
+    switchForm,
+    true,
+  )
   reader.demandRight()
 
   const { TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM } = variables
@@ -91,6 +101,7 @@ export function readEnvironment(variables: Variables): Environment {
     deployment: { stage, publicUrl, isLambda, ...(TOKENWELL_CACHE_SECRET && { cacheSecret: secretName }) },
     ...{ elements, secrets, earlierRecords, memoryMaximumSeconds, events, deadLetters, publicationKey },
     cache: { place, secretName, budgetMilliseconds },
+    logDetail: { level, metricsByConnection },
     ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
   }
 }
@@ -170,6 +181,17 @@ function readPublicationKey(value: string): PublicationKeyPlace | undefined {
   if (!value.startsWith('kms:')) return { kind: 'file', path: value }
   const keyId = /^kms:([A-Za-z0-9:/_-]{1,2048})$/.exec(value)?.[1]
   return keyId === undefined ? undefined : { kind: 'kms', keyId }
+}
+
+function readLogLevel(value: string): LogDetail['level'] | undefined {
+  if (value === '') return 'info'
+  return value === 'info' || value === 'warn' ? value : undefined
+}
+
+/** On by default. */
+function readSwitch(value: string): boolean | undefined {
+  if (value === '') return true
+  return value === 'true' || value === 'false' ? value === 'true' : undefined
 }
 
 function readNumber(value: string, otherwise: number): number | undefined {

@@ -9,7 +9,7 @@ import type { Environment } from './environment.ts'
 import { openEvents } from './open-adapters.ts'
 
 /** Opens the adapters that write the elements of a deployment. */
-export function openElementDeployment({ deployment, events }: Environment) {
+export function openElementDeployment({ deployment, events, logDetail }: Environment) {
   const { stage } = deployment
   return {
     deployment,
@@ -20,6 +20,6 @@ export function openElementDeployment({ deployment, events }: Environment) {
     continueLater: invokeLater,
     respond: respondToCloudformation,
     now: createSteadyClock(),
-    log: createPowertoolsLog(stage),
+    log: createPowertoolsLog(stage, logDetail),
   }
 }

@@ -10,7 +10,7 @@ import { openSecrets, openSharedCache } from './open-store.ts'
 
 /** Opens the adapters for shared records and for the log. */
 export function openStorePorts(environment: Environment) {
-  const { deployment, secrets: place, cache, publicationKey, earlierRecords } = environment
+  const { deployment, secrets: place, cache, publicationKey, earlierRecords, logDetail } = environment
   const { stage } = deployment
   const now = createSteadyClock()
   const secretStore = openSecrets(place, stage)
@@ -28,7 +28,7 @@ export function openStorePorts(environment: Environment) {
     random: Math.random,
     randomId,
     pause: timerPause,
-    log: createPowertoolsLog(stage),
+    log: createPowertoolsLog(stage, logDetail),
   }
 }
 

@@ -30,7 +30,10 @@ test('the tables of properties and of members are those of the construct', () =>
   const source = readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8')
   const settings = readFileSync(join(root, 'infra', 'stack', 'retained-log.ts'), 'utf8')
   const properties = [...memberNames(bodyOf(source, 'interface TokenwellProps'))]
-  const inherited = [...memberNames(bodyOf(settings, 'interface LogSettings'))]
+  const inherited = [
+    ...memberNames(bodyOf(settings, 'interface LogSettings')),
+    ...memberNames(bodyOf(telemetry(), 'interface TelemetrySettings')),
+  ]
   assert.deepEqual(namesIn('### Properties').toSorted(), [...properties, ...inherited].toSorted())
 
   const members = bodyOf(source, 'class Tokenwell').matchAll(/^ {2}(?:readonly |get )?(\w+)(?:: |\()/gm)
@@ -53,6 +56,7 @@ test('the documentation of each optional property names its default, and the exa
   const sources = [
     bodyOf(readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8'), 'interface TokenwellProps'),
     bodyOf(readFileSync(join(root, 'infra', 'stack', 'retained-log.ts'), 'utf8'), 'interface LogSettings'),
+    bodyOf(telemetry(), 'interface TelemetrySettings'),
   ]
   const properties = [...sources.join('').matchAll(/(?: {2}\/\*\*([\s\S]*?)\*\/\n)? {2}readonly (\w+)(\??): /g)]
   assert.ok(properties.length > 12)
@@ -152,6 +156,10 @@ test('functions on Lambda refuse the variables of the table, except with the val
     never.map((name) => name.replaceAll('`', '')),
   )
 })
+
+function telemetry(): string {
+  return readFileSync(join(root, 'infra', 'stack', 'telemetry.ts'), 'utf8')
+}
 
 function typesOf(stack: Parameters<typeof functionsOf>[0]): string[] {
   const { Resources: resources } = Template.fromStack(stack).toJSON() as { Resources: Record<string, { Type: string }> }

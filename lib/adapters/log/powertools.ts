@@ -8,20 +8,29 @@ import { type Metered, type MetricName, metricNamespace, metricUnits } from '../
 /** The name of the diagnostics channel on which every event of the catalogue is published. */
 export const logChannel = 'tokenwell:log'
 
+/** Which lines and metrics are written. */
+export interface LogDetail {
+  /** The lowest level that is logged. The level of Powertools can only raise it. */
+  readonly level: 'info' | 'warn'
+  /** Whether metrics also count for their dimensions, such as the connection. */
+  readonly metricsByConnection: boolean
+}
+
+const fullDetail: LogDetail = { level: 'info', metricsByConnection: true }
+
 /**
  * Writes each event as a JSON line to standard output, publishes it to listeners in this process, and writes its metrics as a line of
- * CloudWatch EMF. Publishing costs nothing without listeners. The setting `POWERTOOLS_LOG_LEVEL` of Powertools decides which lines
- * are written.
+ * CloudWatch EMF. Publishing costs nothing without listeners.
  */
-export function createPowertoolsLog(stage: string): Log {
+export function createPowertoolsLog(stage: string, detail: LogDetail = fullDetail): Log {
   const logger = new Logger({ serviceName: serviceName(stage) })
   const metrics = new Metrics({ namespace: metricNamespace, serviceName: serviceName(stage) })
   const listeners = channel(logChannel)
   return function logEvent(event) {
-    writeLine(logger, event)
+    if (detail.level === 'info' || logEvents[event.event].level === 'warn') writeLine(logger, event)
     listeners.publish(event)
     const metered = meter(event)
-    if (metered) writeMetrics(metrics, metered)
+    if (metered) writeMetrics(metrics, detail.metricsByConnection ? metered : { ...metered, dimensions: {} })
   }
 }
 

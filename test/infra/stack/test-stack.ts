@@ -59,6 +59,10 @@ export function everyProperty(elsewhere: Stack): Props {
     throttleByFunction: { 'call-api': { requestsPerSecond: 100, burst: 200 } },
     reservedConcurrency: { 'call-api': 400, 'refresh-token': 10 },
     readRecordsOf: '0.1',
+    metricsByConnection: false,
+    tracing: false,
+    logLevel: 'warn',
+    platformLogLevel: 'info',
   }
 }
 

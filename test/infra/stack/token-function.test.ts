@@ -11,6 +11,7 @@ import {
   type Resource,
   resourceNamed,
   resourceOf,
+  resourcesOf,
   theUrl,
 } from './test-stack.ts'
 
@@ -40,6 +41,7 @@ for (const id of functionIds) {
       memoryMaximumSeconds: 30,
       events: { kind: 'eventbridge', busName: 'TokensEvents' },
       earlierRecords: 'none',
+      logDetail: { level: 'info', metricsByConnection: true },
       publicationKey: issuesTokens(id) ? { kind: 'none' } : { kind: 'kms', keyId: publicationKeyArn },
     })
   })
@@ -96,7 +98,7 @@ test('each function runs on Node.js 24 on arm64, is traced, and ends before the 
     assert.deepEqual(properties, {
       Architectures: ['arm64'],
       Handler: 'index.handler',
-      LoggingConfig: { LogFormat: 'Text', LogGroup: `Tokens${id}Log` },
+      LoggingConfig: { LogFormat: 'JSON', LogGroup: `Tokens${id}Log`, SystemLogLevel: 'WARN' },
       MemorySize: 512,
       Runtime: 'nodejs24.x',
       Timeout: timeouts[id],
@@ -104,6 +106,17 @@ test('each function runs on Node.js 24 on arm64, is traced, and ends before the 
     })
     assert.equal(Role, `Tokens${id}Role.Arn`)
   }
+})
+
+test('the operator can have fewer metrics, traces and lines of the functions, and all lines of Lambda', (t) => {
+  const { stack } = createTestStack(t, everyProperty)
+  for (const id of functionIds) {
+    const { LoggingConfig, TracingConfig } = functionOf(stack, id).Properties
+    assert.deepEqual(LoggingConfig, { LogFormat: 'JSON', LogGroup: `Tokens${id}Log`, SystemLogLevel: 'INFO' })
+    assert.equal(TracingConfig, undefined)
+    assert.deepEqual(readOnLambda(stack, id).logDetail, { level: 'warn', metricsByConnection: false })
+  }
+  assert.ok(!JSON.stringify(resourcesOf(stack, 'AWS::IAM::Policy')).includes('xray:'), 'nobody may write traces')
 })
 
 test('the code of each function is its bundle, with everything that its entry loads', (t) => {

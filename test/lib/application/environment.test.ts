@@ -21,6 +21,18 @@ test('the public URL has no slash at its end, and by default there is no event b
     deadLetters: { kind: 'none' },
     publicationKey: { kind: 'none' },
     earlierRecords: 'none',
+    logDetail: { level: 'info', metricsByConnection: true },
+  })
+})
+
+test('the log can have failures alone, and metrics can be without connections', () => {
+  const detail = (level: string, byConnection: string) =>
+    read({ ...variables, TOKENWELL_LOG_LEVEL: level, TOKENWELL_METRICS_BY_CONNECTION: byConnection }).logDetail
+  assert.deepEqual(detail('warn', 'false'), { level: 'warn', metricsByConnection: false })
+  assert.deepEqual(detail('info', 'true'), { level: 'info', metricsByConnection: true })
+  assert.throws(() => detail('debug', 'no'), {
+    message:
+      'TOKENWELL_LOG_LEVEL must be info or warn, or left out; TOKENWELL_METRICS_BY_CONNECTION must be true or false, or left out.',
   })
 })
 

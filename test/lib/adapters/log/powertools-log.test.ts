@@ -7,10 +7,13 @@ import { root } from '../../../support/process/local-run.ts'
 const run = promisify(execFile)
 
 /** The lines that a process without metrics writes for a success and three failures. */
-async function logged(environment: Record<string, string>): Promise<Record<string, unknown>[]> {
+async function logged(
+  environment: Record<string, string>,
+  detail: object = { level: 'info', metricsByConnection: true },
+): Promise<Record<string, unknown>[]> {
   const script = `
     import { createPowertoolsLog } from './lib/adapters/log/powertools.ts'
-    const log = createPowertoolsLog('prod')
+    const log = createPowertoolsLog('prod', ${JSON.stringify(detail)})
     log({ event: 'token_obtained', connection: 'conn', authorizationServer: 'theServer', milliseconds: 12 })
     log({ event: 'request_failed', code: 'refused', status: 502, reason: 'why', requestId: 'the-request' })
     log({ event: 'previous_key_tried', connection: 'conn' })
@@ -47,4 +50,12 @@ test('the setting of Powertools decides the log level', async () => {
     ['request_failed', 'previous_key_tried', 'renewal_failed'],
   )
   assert.deepEqual(await logged({ POWERTOOLS_LOG_LEVEL: 'SILENT' }), [])
+})
+
+test('at the level warn, only failures are logged, even if Lambda sets the level info', async () => {
+  const detail = { level: 'warn', metricsByConnection: true }
+  assert.deepEqual(
+    (await logged({ AWS_LAMBDA_LOG_LEVEL: 'INFO' }, detail)).map(({ message }) => message),
+    ['request_failed', 'previous_key_tried', 'renewal_failed'],
+  )
 })

@@ -7,10 +7,10 @@ import { root } from '../../../support/process/local-run.ts'
 const run = promisify(execFile)
 
 /** The lines that a process writes for these events: each log line as `log <event>`, each metrics line unchanged. */
-async function printed(events: readonly object[]): Promise<string[]> {
+async function printed(events: readonly object[], detail?: object): Promise<string[]> {
   const script = `
     import { createPowertoolsLog } from './lib/adapters/log/powertools.ts'
-    const log = createPowertoolsLog('prod')
+    const log = createPowertoolsLog('prod', ${JSON.stringify(detail)})
     for (const event of ${JSON.stringify(events)}) log(event)`
   const words = ['--input-type=module', '--eval', script]
   const { stdout, stderr } = await run(process.execPath, words, { cwd: root, env: {} })
@@ -54,6 +54,23 @@ test('an event of a connection is counted for the connection and for the whole d
   assert.deepEqual([metric['service'], metric['connection']], ['tokenwell-prod', 'conn'])
   const { CloudWatchMetrics } = metric['_aws'] as { CloudWatchMetrics: readonly { Dimensions: unknown }[] }
   assert.deepEqual(CloudWatchMetrics[0]?.Dimensions, [['service'], ['service', 'connection']])
+})
+
+test('without metrics by connection, an event counts once for the whole deployment, also at the level warn', async () => {
+  const event = {
+    event: 'token_issued',
+    caller: 'direct',
+    connection: 'conn',
+    tokenId: 'id',
+    source: 'cache',
+    secondsLeft: 5,
+  }
+  const [line = '', ...rest] = await printed([event], { level: 'warn', metricsByConnection: false })
+  assert.deepEqual(rest, [])
+  const metric = JSON.parse(line) as Record<string, unknown>
+  assert.deepEqual([metric['TokensFromCache'], metric['SecondsLeft'], metric['connection']], [1, 5, undefined])
+  const { CloudWatchMetrics } = metric['_aws'] as { CloudWatchMetrics: readonly { Dimensions: unknown }[] }
+  assert.deepEqual(CloudWatchMetrics[0]?.Dimensions, [['service']])
 })
 
 test('the age of a signing key, and whether it is overdue, is counted if it is known', async () => {
