@@ -14,6 +14,7 @@ import { ConfigurationError, isMistake } from '../../lib/configuration/finding.t
 import { validateElements } from '../../lib/configuration/inspect-elements.ts'
 import { type EventBus, EventBusError } from '../../lib/events/event-bus.ts'
 import type { Log } from '../../lib/log/log-event.ts'
+import { UnreadableEventError } from '../../lib/renewal/incoming-event.ts'
 import { type DeployedElements, type DeploymentRequest, readDeploymentRequest } from './deployment-request.ts'
 
 /** What CloudFormation is told. */
@@ -33,7 +34,10 @@ interface HandlerDependencies {
   readonly readElements: (text: string) => ElementStore
   readonly events: EventBus
   readonly continueLater: (functionName: string, event: object) => Promise<void>
-  readonly respond: (url: string, answer: DeploymentAnswer) => Promise<void>
+  readonly answers: {
+    isOfCloudformation(url: string): boolean
+    send(url: string, answer: DeploymentAnswer): Promise<void>
+  }
   readonly now: () => number
   readonly log: Log
 }
@@ -53,7 +57,7 @@ const nothingWritten = 'nothing-written'
  * of the last deployment. If the time of a run is over, the function invokes itself and makes its plan anew.
  */
 export function createHandler(dependencies: HandlerDependencies) {
-  const { deployment, writer, readObject, readElements, events, continueLater, respond, now, log } = dependencies
+  const { deployment, writer, readObject, readElements, events, continueLater, answers, now, log } = dependencies
   const ownId = `/tokenwell/${deployment.stage}`
 
   /** @throws {ConfigurationError} with all mistakes */
@@ -97,15 +101,27 @@ export function createHandler(dependencies: HandlerDependencies) {
     }
   }
 
-  return async function putElements(event: object, context: Context): Promise<void> {
+  /** @throws {UnreadableEventError} where nobody waits for an answer, or where another server would get it */
+  function readRequest(event: object): DeploymentRequest {
     const request = readDeploymentRequest(event)
+    if (answers.isOfCloudformation(request.responseUrl)) return request
+    const error = new UnreadableEventError(
+      'ResponseURL',
+      "must be a URL of CloudFormation's bucket for answers, https://cloudformation-custom-resource-response-<region>.s3.<region>.amazonaws.com/..., so nothing was written or sent. Only CloudFormation invokes this function.",
+    )
+    log({ event: 'elements_not_written', ...describeFailure(error) })
+    throw error
+  }
+
+  return async function putElements(event: object, context: Context): Promise<void> {
+    const request = readRequest(event)
     const startedAt = request.startedAt ?? now()
     const deadline = now() + context.getRemainingTimeInMillis() - reserveMilliseconds
     const isFirstRun = request.type === 'Create' && request.startedAt === undefined
     let physicalId = isFirstRun ? nothingWritten : (request.physicalId ?? ownId)
 
     async function answer(outcome: Pick<DeploymentAnswer, 'Status' | 'Reason'>): Promise<void> {
-      await respond(request.responseUrl, { ...request.ids, ...outcome, PhysicalResourceId: physicalId })
+      await answers.send(request.responseUrl, { ...request.ids, ...outcome, PhysicalResourceId: physicalId })
     }
 
     /** @returns whether all is written */

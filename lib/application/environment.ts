@@ -25,6 +25,8 @@ export interface Environment {
   readonly logDetail: LogDetail
   /** The claim of a JWT authorizer that lists the caller's connections. Undefined behind IAM. */
   readonly connectionsClaim?: string
+  /** The emulator of AWS on this machine that invokes `put-elements` in place of CloudFormation. Undefined in every real account. */
+  readonly emulatorOrigin?: string
 }
 
 const defaultMemorySeconds = 30
@@ -93,6 +95,8 @@ export function readEnvironment(variables: Variables): Environment {
     switchForm,
     true,
   )
+  const emulatorForm = 'the origin of an emulator on the loopback address, such as http://localhost:4566, or left out'
+  const emulator = reader.read('TOKENWELL_EMULATOR', (value) => readEmulator(value), emulatorForm, noEmulator)
   reader.demandRight()
 
   const { TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM } = variables
@@ -103,6 +107,7 @@ export function readEnvironment(variables: Variables): Environment {
     cache: { place, secretName, budgetMilliseconds },
     logDetail: { level, metricsByConnection },
     ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
+    ...(emulator.origin !== undefined && { emulatorOrigin: emulator.origin }),
   }
 }
 
@@ -136,6 +141,7 @@ const nobody: EventsPlace = { kind: 'none' }
 const noEarlierRecords: EarlierRecords = 'none'
 const noDeadLetters: DeadLettersPlace = { kind: 'none' }
 const noPublicationKey: PublicationKeyPlace = { kind: 'none' }
+const noEmulator: { readonly origin?: string } = {}
 
 function readStage(value: string): string | undefined {
   return /^[A-Za-z0-9_-]{1,32}$/.test(value) ? value : undefined
@@ -192,6 +198,11 @@ function readLogLevel(value: string): LogDetail['level'] | undefined {
 function readSwitch(value: string): boolean | undefined {
   if (value === '') return true
   return value === 'true' || value === 'false' ? value === 'true' : undefined
+}
+
+function readEmulator(value: string): { readonly origin?: string } | undefined {
+  if (value === '') return noEmulator
+  return /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\d{1,5}$/.test(value) ? { origin: value } : undefined
 }
 
 function readNumber(value: string, otherwise: number): number | undefined {

@@ -1,4 +1,4 @@
-import { respondToCloudformation } from '../adapters/aws/cloudformation-response.ts'
+import { cloudformationAnswers } from '../adapters/aws/cloudformation-response.ts'
 import { invokeLater } from '../adapters/aws/lambda-continuation.ts'
 import { parameterStoreWriter } from '../adapters/aws/parameter-store-writer.ts'
 import { readS3Object } from '../adapters/aws/s3-object.ts'
@@ -9,7 +9,7 @@ import type { Environment } from './environment.ts'
 import { openEvents } from './open-adapters.ts'
 
 /** Opens the adapters that write the elements of a deployment. */
-export function openElementDeployment({ deployment, events, logDetail }: Environment) {
+export function openElementDeployment({ deployment, events, logDetail, emulatorOrigin }: Environment) {
   const { stage } = deployment
   return {
     deployment,
@@ -18,7 +18,7 @@ export function openElementDeployment({ deployment, events, logDetail }: Environ
     readElements: textElements,
     events: openEvents(events, stage),
     continueLater: invokeLater,
-    respond: respondToCloudformation,
+    answers: cloudformationAnswers(emulatorOrigin),
     now: createSteadyClock(),
     log: createPowertoolsLog(stage, logDetail),
   }

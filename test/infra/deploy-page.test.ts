@@ -119,11 +119,11 @@ test('the table of environment variables has each variable that functions read, 
     )
     for (const variable of Object.keys(Variables)) set.set(variable, [...(set.get(variable) ?? []), name ?? id])
   }
-  for (const [name = '', , users = ''] of rows.slice(0, -3)) {
+  for (const [name = '', , users = ''] of rows.slice(0, -4)) {
     const expected = users === 'all' ? functionNames : users.replaceAll('`', '').split(', ')
     assert.deepEqual(set.get(name.replaceAll('`', ''))?.toSorted(), [...expected].toSorted(), name)
   }
-  assert.equal(set.size, rows.length - 3)
+  assert.equal(set.size, rows.length - 4)
 })
 
 test('functions on Lambda refuse the variables of the table, except with the values that it allows', () => {

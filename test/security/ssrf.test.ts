@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { listen } from '../../infra/local/listen.ts'
+import { cloudformationAnswers } from '../../lib/adapters/aws/cloudformation-response.ts'
 import { exampleIssuer, mistakesOf } from '../support/elements/element-store.ts'
 import { exampleElements } from '../support/elements/elements.ts'
 import { startCallApiWithScriptedServers } from '../support/functions/call-api-with-scripted-servers.ts'
@@ -172,6 +173,71 @@ test('a proxy is exactly the host and port of its element, without anything else
       assert.match(lines.join(), /^proxyConfig\/theProxy host: /, host)
     }
   }
+})
+
+const bucket = 'cloudformation-custom-resource-response'
+
+test('the answer of a deployment goes only to the buckets of CloudFormation, whatever server the invoker names', async (t) => {
+  const elsewhere = await startElsewhere(t)
+  const answers = cloudformationAnswers(undefined)
+  for (const host of [
+    `${bucket}-euwest1.s3.eu-west-1.amazonaws.com`,
+    `${bucket}-euwest1.s3-eu-west-1.amazonaws.com`,
+    `${bucket}-euwest1.s3.dualstack.eu-west-1.amazonaws.com`,
+    `${bucket}-useast1.s3.amazonaws.com`,
+    `${bucket}-useast1.s3.us-east-1.amazonaws.com`,
+    `${bucket}-usgovwest1.s3.us-gov-west-1.amazonaws.com`,
+    `${bucket}-cnnorthwest1.s3.cn-northwest-1.amazonaws.com.cn`,
+    `${bucket}-euscdeeast1.s3.eusc-de-east-1.amazonaws.eu`,
+    `${bucket}-usisobeast1.s3.us-isob-east-1.sc2s.sgov.gov`,
+  ])
+    assert.equal(answers.isOfCloudformation(`https://${host}/arn%3Aaws?X-Amz-Signature=x`), true, host)
+
+  const own = `${bucket}-euwest1.s3.eu-west-1.amazonaws.com`
+  for (const url of [
+    ...[...nowhere, ...plain].filter((each) => typeof each === 'string'),
+    `http://${own}/x`,
+    `https://user@${own}/x`,
+    `https://user:password@${own}/x`,
+    `https://${own}:8443/x`,
+    `https://${own}.evil.example/x`,
+    `https://${own}@evil.example/x`,
+    `https://evil.example/${own}`,
+    `https://evil.example#${own}`,
+    `https://evil-${own}/x`,
+    `https://evil.${own}/x`,
+    `https://${bucket}-evil.s3.eu-west-1.amazonaws.com/x`,
+    `https://${bucket}-euwest2.s3.eu-west-1.amazonaws.com/x`,
+    `https://${bucket}-euwest1.s3.amazonaws.com/x`,
+    `https://${bucket}-euwest1x.s3.eu-west-1.amazonaws.com/x`,
+    `https://${bucket}-euwest1.s3.eu-west-1.evil.example/x`,
+    `https://${bucket}-euwest1.s3-evil.eu-west-1.amazonaws.com/x`,
+    `https://${bucket}-euwest1.execute-api.eu-west-1.amazonaws.com/x`,
+    `https://s3.eu-west-1.amazonaws.com/${bucket}-euwest1/x`,
+    'https://169.254.169.254/latest/meta-data',
+    `https://localhost:${elsewhere.port}/x`,
+    `http://localhost:${elsewhere.port}/x`,
+    `http://127.0.0.1:${elsewhere.port}/x`,
+  ]) {
+    assert.equal(answers.isOfCloudformation(url), false, url)
+    await assert.rejects(answers.send(url, {}), /was not sent/, url)
+  }
+  assert.equal(elsewhere.connections(), 0)
+})
+
+test('only a setting of the function lets the answer of a deployment go to an emulator, and only to that one', async (t) => {
+  const elsewhere = await startElsewhere(t)
+  const { isOfCloudformation } = cloudformationAnswers(`http://localhost:${elsewhere.port}`)
+  assert.equal(isOfCloudformation(`http://localhost:${elsewhere.port}/x`), true)
+  for (const url of [
+    `http://localhost:${elsewhere.port + 1}/x`,
+    `http://127.0.0.1:${elsewhere.port}/x`,
+    `https://localhost:${elsewhere.port}/x`,
+    `http://user@localhost:${elsewhere.port}/x`,
+    `http://localhost:${elsewhere.port}@evil.example/x`,
+    'null',
+  ])
+    assert.equal(isOfCloudformation(url), false, url)
 })
 
 /** A place that no request should reach. It counts every connection. */

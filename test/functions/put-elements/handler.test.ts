@@ -8,6 +8,7 @@ import { elementTexts } from '../../../lib/configuration/element-plan.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { EventBusError } from '../../../lib/events/event-bus.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { UnreadableEventError } from '../../../lib/renewal/incoming-event.ts'
 import { exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { exampleElements, type RawElements, withoutUndefined } from '../../support/elements/elements.ts'
 
@@ -78,9 +79,11 @@ function startStage() {
       },
     },
     continueLater: async (functionName, event) => void continued.push({ functionName, event }),
-    respond: async (url, answer) => {
-      assert.equal(url, 'https://cloudformation.example/answer')
-      answers.push(answer)
+    answers: {
+      isOfCloudformation: (url) => url === 'https://cloudformation.example/answer',
+      async send(_url, answer) {
+        answers.push(answer)
+      },
     },
     now: () => time,
     log: (event) => void log.push(event),
@@ -106,6 +109,7 @@ function startStage() {
 
   return {
     ...{ parameters, log, continued, raised, request },
+    unread: () => answers,
     create: (key: string, properties?: object) => request('Create', key, {}, properties),
     update: (key: string, from: string) =>
       request('Update', key, { PhysicalResourceId: ownId, OldResourceProperties: { bucket: 'assets', key: from } }),
@@ -256,6 +260,21 @@ test('an event that cannot be raised fails no deployment: the hourly reconciliat
   stage.stopBus()
   assert.equal((await stage.create('first'))?.Status, 'SUCCESS')
   assert.ok(stage.log.some((each) => each.event === 'event_not_raised' && each.reason === 'The bus is down.'))
+})
+
+test("an event that names another server than CloudFormation's is refused: nothing is written or sent, and the log says so", async () => {
+  const stage = startStage()
+  const refused = stage.request('Create', 'first', { ResponseURL: 'https://elsewhere.example/answer?signature=x' })
+  await assert.rejects(refused, UnreadableEventError)
+  assert.equal(stage.parameters.size, 0)
+  const [line, ...more] = stage.log
+  assert.ok(line?.event === 'elements_not_written' && line.code === 'unreadable_event')
+  assert.match(
+    line.reason,
+    /^The event cannot be read: ResponseURL must be a URL of CloudFormation's bucket for answers, /,
+  )
+  assert.doesNotMatch(line.reason, /elsewhere|signature/)
+  assert.deepEqual([more, stage.unread()], [[], []])
 })
 
 test('an event that is not from CloudFormation is refused', async () => {

@@ -47,7 +47,9 @@ async function startDeployment(t: TestContext) {
   const port = await listen(cloudformation, 0, '127.0.0.1')
   t.after(() => cloudformation.close())
 
-  const stage = { ...environment, TOKENWELL_STAGE: 'test', TOKENWELL_PUBLIC_URL: 'https://tokens.example' }
+  const origin = `http://127.0.0.1:${port}`
+  const own = { TOKENWELL_STAGE: 'test', TOKENWELL_PUBLIC_URL: 'https://tokens.example', TOKENWELL_EMULATOR: origin }
+  const stage = { ...environment, ...own }
   const instance = await startLambdaInstance(t, bundle, stage)
   const invocations: Invocation[] = []
   return {
@@ -59,7 +61,7 @@ async function startDeployment(t: TestContext) {
     async deploy(RequestType: string, key: string, more: object = {}, options: object = fifteenMinutes) {
       const event = {
         ...{ RequestType, StackId: 'stack', RequestId: 'request', LogicalResourceId: 'resource' },
-        ResponseURL: `http://127.0.0.1:${port}/answer?signature=x`,
+        ResponseURL: `${origin}/answer?signature=x`,
         ResourceProperties: { bucket: 'assets', key, keepsParameters: 'false', takesOverParameters: 'false' },
         ...more,
       }

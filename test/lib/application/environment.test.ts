@@ -117,6 +117,13 @@ test('every variable that is wrong is named, and no other', () => {
     ['TOKENWELL_EVENTS', 'eventbridge:a bus'],
     ['TOKENWELL_EVENTS', 'the-bus'],
     ['TOKENWELL_EVENTS', 'none'],
+    ['TOKENWELL_EMULATOR', 'http://localhost'],
+    ['TOKENWELL_EMULATOR', 'http://localhost:4566/'],
+    ['TOKENWELL_EMULATOR', 'http://user@localhost:4566'],
+    ['TOKENWELL_EMULATOR', 'http://localhost.evil.example:4566'],
+    ['TOKENWELL_EMULATOR', 'https://evil.example:443'],
+    ['TOKENWELL_EMULATOR', 'http://169.254.169.254:80'],
+    ['TOKENWELL_EMULATOR', 'http://0.0.0.0:80'],
   ] as const)
     assert.throws(
       () => read({ ...variables, [name]: wrong }),
@@ -130,6 +137,11 @@ test('one error lists all wrong variables', () => {
     message:
       'TOKENWELL_STAGE must be the name of the stage: 1 to 32 letters, digits, _ and -; TOKENWELL_DEAD_LETTERS must be sqs:<URL of the queue>, or left out.',
   })
+})
+
+test('an emulator is on the loopback address', () => {
+  for (const origin of ['http://localhost:4566', 'http://127.0.0.1:80', 'https://[::1]:65535'])
+    assert.equal(read({ ...variables, TOKENWELL_EMULATOR: origin }).emulatorOrigin, origin)
 })
 
 test('an empty name of a claim counts as left out', () => {

@@ -110,7 +110,7 @@ async function ofDeployments(): Promise<readonly LogEvent[]> {
     readElements: textElements,
     events: { isHeard: true, async raise() {} },
     async continueLater() {},
-    async respond() {},
+    answers: { isOfCloudformation: () => true, async send() {} },
     now: () => 0,
     log: (event) => void log.push(event),
   })

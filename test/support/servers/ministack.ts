@@ -150,6 +150,8 @@ function runGateway(folder: string, { port, securePort }: { port: number; secure
       AUTH: 'true',
       IOT_MTLS_ENABLED: '0',
       SFTP_ENABLED: '0',
+      // Functions inherit it. put-elements may answer to this address in place of CloudFormation's.
+      TOKENWELL_EMULATOR: `http://localhost:${port}`,
     },
   })
   const exited = once(child, 'exit')
