@@ -1,4 +1,6 @@
 /* What `import ... from 'tokenwell'` gives. */
+export type { AlarmName, NumberAlarmName, ShareAlarmName } from '../stack/alarm-conditions.ts'
+export type { AlarmSettings, AlarmTuning, ShareAlarmTuning, StageAlarms } from '../stack/alarms.ts'
 export type { EarlierVersion, FunctionName, Throttle } from '../stack/function-table.ts'
 export type { JwtAuthorization, ThrottleByFunction } from '../stack/http-interface.ts'
 export type { Network } from '../stack/network.ts'

@@ -50,6 +50,7 @@ function createOwnMetrics(stage: string) {
     leastSecondsLeft: own('SecondsLeft', Stats.MINIMUM),
     usualTokenRequest: own('TokenRequestDuration', Stats.p(50)),
     slowTokenRequest: own('TokenRequestDuration', Stats.p(99)),
+    tokenRequestsSuccessful: own('TokenRequestDuration', Stats.SAMPLE_COUNT),
     tokenRequestsRefused: own('TokenRequestsRefused'),
     tokenRequestsFailed: own('TokenRequestsFailed'),
     cacheBudgetExceeded: own('CacheBudgetExceeded'),

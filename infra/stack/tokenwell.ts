@@ -7,7 +7,7 @@ import { Construct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import { nearestName } from '../../lib/configuration/finding.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
-import { Alarms } from './alarms.ts'
+import { type AlarmSettings, createAlarms, type StageAlarms } from './alarms.ts'
 import { CacheSecret } from './cache-secret.ts'
 import { ElementParameters } from './element-parameters.ts'
 import {
@@ -82,10 +82,16 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings {
    */
   readonly network?: Network
   /**
-   * The topic that alarms notify. `false` creates no alarms at all.
+   * The topic that alarms notify when they go off, and when they are over. `false` creates no alarms at all.
    * @default - alarms that notify no topic
    */
   readonly alarms?: ITopic | false
+  /**
+   * Other thresholds for alarms, by their names: `{ tokenRequestsFailed: { threshold: 5, minimum: 20 }, eventsWaiting: false }`. `false`
+   * leaves an alarm out.
+   * @default - the thresholds in the table of `infra/operations.md`
+   */
+  readonly alarmSettings?: AlarmSettings
   /**
    * The limit of each route.
    * @default - 500 requests a second and a burst of 1000
@@ -131,6 +137,8 @@ export class Tokenwell extends Construct implements IConnectable {
   /** The bus for events of the functions and for requests of operators. */
   readonly events: EventBus
   readonly refreshes: RefreshQueue
+  /** The alarms by their names, such as `alarms.deadLetters`. An alarm that is left out is undefined. */
+  readonly alarms: StageAlarms
   /** Add the keys of jwtBuilders that are not among the `elements` of this construct. */
   readonly signingKeys: RotatedKeys
   private readonly isBehindIam: boolean
@@ -139,7 +147,7 @@ export class Tokenwell extends Construct implements IConnectable {
 
   constructor(scope: Construct, id: string, props: TokenwellProps) {
     super(scope, id)
-    const { stage, elements, authorization, alarms } = props
+    const { stage, elements, authorization, alarms: topic, alarmSettings: settings } = props
     checkProperties(props)
     this.isBehindIam = authorization === undefined
     this.table = props.cache ? undefined : new TokenTable(this, 'Table', props)
@@ -163,7 +171,10 @@ export class Tokenwell extends Construct implements IConnectable {
     const { functions, refreshes, http } = this
     const metrics = createStackMetrics(stage, { functions, refreshes, api: http.api })
     new OperatorsDashboard(this, 'Dashboard', { stage, metrics })
-    if (alarms !== false) new Alarms(this, 'Alarms', { metrics, ...(alarms && { topic: alarms }) })
+    this.alarms =
+      topic === false
+        ? {}
+        : createAlarms(this, 'Alarms', { metrics, ...(topic && { topic }), ...(settings && { settings }) })
   }
 
   /** The security groups of the functions in a VPC. All functions have the same. */
@@ -266,6 +277,8 @@ function grantRoutes(grantee: IGrantable, resourceArns: string[]): Grant {
 
 /** @throws {Error} for a property that is not valid, before anything is deployed with it */
 function checkProperties({ stage, publicUrl, cache, ...props }: TokenwellProps): void {
+  if (props.alarms === false && props.alarmSettings)
+    throw new Error('alarmSettings has no effect, because alarms is false. Leave out one of them.')
   if (Token.isUnresolved(stage) || !/^[A-Za-z0-9_-]{1,32}$/.test(stage))
     throw new Error(
       'stage must be a name of at most 32 letters, digits, _ and -, and must be known before the deployment.',

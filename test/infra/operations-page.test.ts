@@ -54,8 +54,10 @@ test('the table of alarms has the metric, the threshold and the period of each a
   )
 })
 
-test('the table of costs has the number of alarms', (t) => {
-  assert.ok(page.includes(`| CloudWatch | ${alarmsOf(t).length} alarms, `))
+test('the table of costs has the number of alarms and of the metrics that they watch', (t) => {
+  const alarms = alarmsOf(t)
+  const metrics = alarms.reduce((sum, { metricCount }) => sum + metricCount, 0)
+  assert.ok(page.includes(`| CloudWatch | ${alarms.length} alarms with ${metrics} metrics, `))
 })
 
 test('the cost of a stage without requests is the sum of its rows', () => {
@@ -164,6 +166,7 @@ interface AlarmOfStack {
   readonly description: string
   /** In the table of the page. */
   readonly row: string
+  readonly metricCount: number
 }
 
 const statistics: Readonly<Record<string, string>> = { Sum: 'sum', Maximum: 'maximum', SampleCount: 'number' }
@@ -176,18 +179,30 @@ function alarmsOf(t: TestContext): AlarmOfStack[] {
   const alarms = Object.entries(resourcesOf(createTestStack(t).stack, 'AWS::CloudWatch::Alarm'))
   assert.ok(alarms.length > 20)
   return alarms.map(([id, { Properties }]) => {
-    const { AlarmDescription, MetricName, Statistic, ComparisonOperator, Threshold, EvaluationPeriods } = Properties
+    const { AlarmDescription, EvaluationPeriods, Metrics, Period = 300 } = Properties
     const name = id.replace('TokensAlarms', '')
-    const minutes = Number(Properties['Period']) / 60
+    const minutes = Number(Period) / 60
     const period = minutes < 60 ? `${minutes} min` : `${minutes / 60} h`
     const cells = [
       `[${name}](#${name.toLowerCase()})`,
-      `${statistics[String(Statistic)]} of \`${MetricName}\``,
-      `${comparisons[String(ComparisonOperator)]}${Threshold}`,
+      ...(Array.isArray(Metrics) ? shareCells(Properties) : numberCells(Properties)),
       EvaluationPeriods === 1 ? period : `${EvaluationPeriods} x ${period} in a row`,
     ]
-    return { name, description: String(AlarmDescription), row: `| ${cells.join(' | ')} |` }
+    const metricCount = Array.isArray(Metrics) ? Metrics.length - 1 : 1
+    return { name, description: String(AlarmDescription), row: `| ${cells.join(' | ')} |`, metricCount }
   })
+}
+
+function numberCells({ MetricName, Statistic, ComparisonOperator, Threshold }: Readonly<Record<string, unknown>>) {
+  const value = `${comparisons[String(ComparisonOperator)]}${Threshold}`
+  return [`${statistics[String(Statistic)]} of \`${MetricName}\``, value]
+}
+
+function shareCells({ Metrics, Threshold }: Readonly<Record<string, unknown>>) {
+  const [{ Label, Expression }] = Metrics as [{ Label: string; Expression: string }]
+  const [, metric, shareOf] = /^(\w+), percent of (.+)$/.exec(Label) ?? []
+  const [, minimum] = /^IF\(counted >= (\d+), /.exec(Expression) ?? []
+  return [`\`${metric}\`, share of ${shareOf}`, `>= ${Threshold} %, and at least ${minimum}`]
 }
 
 /** The text below each heading, up to the next heading of any level. */
