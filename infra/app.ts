@@ -7,7 +7,8 @@ import { Tokenwell } from './stack/tokenwell.ts'
 /*
  * The stack of one stage. Its settings come from the CDK's context (`-c stage=prod`) or from the environment:
  *   stage / TOKENWELL_STAGE · publicUrl / TOKENWELL_PUBLIC_URL · elements / TOKENWELL_ELEMENTS (a folder or file) ·
- *   alarmTopicArn / TOKENWELL_ALARM_TOPIC_ARN · reservedConcurrency / TOKENWELL_RESERVED_CONCURRENCY (call-api=400,issue-token=100)
+ *   alarmTopicArn / TOKENWELL_ALARM_TOPIC_ARN · reservedConcurrency / TOKENWELL_RESERVED_CONCURRENCY (call-api=400,issue-token=100) ·
+ *   signingKeysInStack / TOKENWELL_SIGNING_KEYS_IN_STACK (["first","second"])
  */
 export const app = new App({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out', analyticsReporting: false })
 const settings = new Set<string>()
@@ -16,6 +17,7 @@ export const publicUrl = demandSetting('publicUrl', 'TOKENWELL_PUBLIC_URL')
 const elements = readSetting('elements', 'TOKENWELL_ELEMENTS')
 const alarmTopicArn = readSetting('alarmTopicArn', 'TOKENWELL_ALARM_TOPIC_ARN')
 const reservedConcurrency = readNumbers(readSetting('reservedConcurrency', 'TOKENWELL_RESERVED_CONCURRENCY') ?? '')
+const signingKeysInStack = readNames(readSetting('signingKeysInStack', 'TOKENWELL_SIGNING_KEYS_IN_STACK'))
 rejectUnknownSettings()
 
 export const stack = new Stack(app, `Tokenwell-${stage}`, { description: `Tokenwell, stage ${stage}` })
@@ -24,6 +26,7 @@ const tokenwell = new Tokenwell(stack, 'Tokens', {
   publicUrl,
   reservedConcurrency,
   ...(elements && { elements }),
+  ...(signingKeysInStack && { signingKeysInStack }),
   ...(alarmTopicArn && { alarms: Topic.fromTopicArn(stack, 'AlarmTopic', alarmTopicArn) }),
 })
 addOutputs(stack, publicUrl, tokenwell)
@@ -40,6 +43,18 @@ function readNumbers(setting: string): Record<string, number> {
   const pairs = setting.split(',').filter((pair) => pair.trim() !== '')
   return Object.fromEntries(
     pairs.map((pair) => pair.split('=').map((part) => part.trim())).map(([name = '', value]) => [name, Number(value)]),
+  )
+}
+
+/** Reads a JSON list, because an empty list says something else than no list. */
+function readNames(setting: string | undefined): string[] | undefined {
+  if (setting === undefined) return undefined
+  try {
+    const names: unknown = JSON.parse(setting)
+    if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names
+  } catch {}
+  return stop(
+    `The setting signingKeysInStack is ${setting}. Write the names of jwtBuilders as a JSON list, such as ["first","second"], or [].`,
   )
 }
 

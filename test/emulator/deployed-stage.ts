@@ -39,6 +39,8 @@ export interface StageOptions {
   readonly clients?: Readonly<Record<string, string>>
   /** The elements of the first deployment. */
   readonly elements?: (issuer: string) => RawElements
+  /** Settings of the first deployment. */
+  readonly settings?: readonly string[]
   /** Writes the stage to a folder, instead of `npm run synth`. */
   readonly synthesize?: typeof synthesize
 }
@@ -85,7 +87,7 @@ export async function deployStage(t: TestContext, options: StageOptions = {}): P
     outputs = JSON.parse(await readFile(outputsFile, 'utf8'))[stackName]
     return difference
   }
-  await deploy(firstElements(server.issuer))
+  await deploy(firstElements(server.issuer), options.settings)
 
   return {
     ...calls,

@@ -53,6 +53,10 @@ for (const [words, message] of [
     '-c colour=red',
     /^There is no setting colour\. The settings are stage, publicUrl, elements, alarmTopicArn, reservedC/m,
   ],
+  [
+    '-c signingKeysInStack=first',
+    /^The setting signingKeysInStack is first\. Write the names of jwtBuilders as a JSON list, such as \["first","second"\], or \[\]\.$/m,
+  ],
   ['-c stage', /^The setting stage has no value\.\nWrite each setting as -c <name>=<value>, for example /m],
   ['--stage prod', /^error: unknown option '--stage'\nWrite each setting as -c <name>=<value>, for example /m],
   ['prod', /^error: too many arguments\. .*\nWrite each setting as -c <name>=<value>, for example /m],
@@ -121,6 +125,7 @@ const nothingTold = {
   TOKENWELL_ELEMENTS: '',
   TOKENWELL_ALARM_TOPIC_ARN: '',
   TOKENWELL_RESERVED_CONCURRENCY: '',
+  TOKENWELL_SIGNING_KEYS_IN_STACK: '',
 }
 
 async function synthesize(t: TestContext, script: string, environment: Record<string, string> = {}, words = '') {

@@ -92,6 +92,8 @@ export async function startMinistack(t: { after(end: () => Promise<void>): void 
       AWS_CA_BUNDLE: caFile,
       NODE_EXTRA_CA_CERTS: caFile,
       AWS_REGION: region,
+      // The AWS CLI of version 1 reads only this one.
+      AWS_DEFAULT_REGION: region,
       AWS_ACCESS_KEY_ID: root.accessKeyId,
       AWS_SECRET_ACCESS_KEY: root.secretAccessKey,
       AWS_CONFIG_FILE: '/dev/null',

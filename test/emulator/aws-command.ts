@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../support/process/local-run.ts'
+import { MissingServerError } from '../support/servers/real-server.ts'
+
+const commandMilliseconds = 600_000
+const commandNotFound = 127
+
+/** The AWS CLI, as an operator uses it. */
+export interface AwsCommand {
+  /**
+   * Runs lines of a shell in a folder, and stops at the first that fails.
+   * @returns what they printed. Rejects with that text if one fails.
+   */
+  run(lines: string, folder: string): Promise<string>
+}
+
+/** @throws {MissingServerError} if the AWS CLI is not installed */
+export async function findAwsCommand(environment: Readonly<Record<string, string>>): Promise<AwsCommand> {
+  const version = await runShell('aws --version', root, environment)
+  if (version.status === commandNotFound)
+    throw new MissingServerError("The AWS CLI is not installed. Install it with: pip install 'awscli==1.46.3'")
+  return {
+    async run(lines, folder) {
+      const { status, output } = await runShell(lines, folder, environment)
+      if (status !== 0) throw new Error(`${lines}\nended with ${status}:\n${output.slice(-8_000)}`)
+      return output
+    },
+  }
+}
+
+/** The `sh` blocks below a heading of `infra/README.md`, without those below deeper headings. */
+export function blocksOfPage(heading: string): string[] {
+  const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
+  const [, section = ''] = page.split(new RegExp(`^#+ ${heading}\n`, 'm'))
+  const [own = ''] = section.split(/^#+ /m)
+  return [...own.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
+}
+
+function runShell(
+  lines: string,
+  cwd: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<{ readonly status: number | null; readonly output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('sh', ['-euc', lines], {
+      cwd,
+      env: { PATH: process.env['PATH'] ?? '', AWS_PAGER: '', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: commandMilliseconds,
+    })
+    let output = ''
+    for (const pipe of [child.stdout, child.stderr])
+      pipe.setEncoding('utf8').on('data', (text: string) => {
+        output += text
+      })
+    child.on('error', reject)
+    child.on('close', (status) => resolve({ status, output }))
+  })
+}
