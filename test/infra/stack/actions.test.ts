@@ -4,6 +4,7 @@ import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { copyToEmulator } from '../../../infra/local/stores.ts'
 import { dynamodbRecords } from '../../../lib/adapters/aws/dynamodb-records.ts'
 import { kmsPublicationKey } from '../../../lib/adapters/aws/kms-publication-key.ts'
+import { elementsFileOf } from '../../support/elements/element-store.ts'
 import type { RawElements } from '../../support/elements/elements.ts'
 import { startCaller } from '../../support/functions/function-caller.ts'
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
@@ -25,7 +26,8 @@ import {
   exerciseRotateKey,
   exerciseWarmTokens,
 } from './exercise-all-functions.ts'
-import { createTestStack, resourceNamed } from './test-stack.ts'
+import { exercisePutElements, prepareDeployment } from './exercise-put-elements.ts'
+import { createTestStack, resourcesOf } from './test-stack.ts'
 
 /*
  * The functions' own code in a role that is allowed the actions of the template and no others. moto looks at actions; which
@@ -43,21 +45,22 @@ const functions = {
   RefreshToken: exerciseRefreshToken,
   PublishKeys: exercisePublishKeys,
   RotateKey: exerciseRotateKey,
+  ElementsPut: exercisePutElements,
 } as const
 type FunctionId = keyof typeof functions
-const startWithNoToken: readonly FunctionId[] = ['IssueToken', 'CallApi']
+const startWithNoToken: readonly FunctionId[] = ['IssueToken', 'CallApi', 'ElementsPut']
 
 for (const id of Object.keys(functions) as FunctionId[]) {
   test(`${id} can do all its work with the actions of the template`, async (t) => {
     const ground = await startGround(t)
     if (!ground) return
-    assert.deepEqual(await ground.run(id, actionsOfTemplate(t, id)), [])
+    assert.deepEqual(await ground.run(id, await actionsOfTemplate(t, id)), [])
   })
 
   test(`${id} uses each of its rights: without any one of them a part of its work fails`, async (t) => {
     const ground = await startGround(t)
     if (!ground) return
-    const actions = actionsOfTemplate(t, id)
+    const actions = await actionsOfTemplate(t, id)
     for (const action of actions) {
       const failures = await ground.run(
         id,
@@ -69,11 +72,17 @@ for (const id of Object.keys(functions) as FunctionId[]) {
   })
 }
 
-function actionsOfTemplate(t: TestContext, id: FunctionId): string[] {
-  const { stack } = createTestStack(t)
-  const { Properties } = resourceNamed(stack, 'AWS::IAM::Policy', `Tokens${id}RoleDefaultPolicy`)
-  const { Statement: statements } = Properties['PolicyDocument'] as { Statement: { Action: string | string[] }[] }
-  const actions = statements.flatMap(({ Action }) => Action)
+async function actionsOfTemplate(t: TestContext, id: FunctionId): Promise<string[]> {
+  const elements = await elementsFileOf(t, { keyStore: { key: { location: 'tokenwell/test/key' } } })
+  const { stack } = createTestStack(t, { elements })
+  // A function that invokes itself has a second policy.
+  const policies = Object.entries(resourcesOf(stack, 'AWS::IAM::Policy')).filter(([name]) =>
+    name.startsWith(`Tokens${id}`),
+  )
+  const actions = policies.flatMap(([, { Properties }]) => {
+    const { Statement: statements } = Properties['PolicyDocument'] as { Statement: { Action: string | string[] }[] }
+    return statements.flatMap(({ Action }) => Action)
+  })
   assert.ok(actions.length > 4)
   return actions.filter((action) => !byLambdaItself.test(action))
 }
@@ -91,7 +100,7 @@ async function startGround(t: TestContext) {
       const api = await startEchoApi(t)
       const set = await startIssueTokenWithOidcProvider(t, (issuer) => someElements(api, issuer))
       await api.trustIn(set.workspace)
-      const environment = {
+      const environment: Record<string, string> = {
         ...(await copyToEmulator(set.workspace)).environment,
         TOKENWELL_EVENTS: `eventbridge:${busName}`,
         TOKENWELL_DEAD_LETTERS: `sqs:${queue.url}`,
@@ -99,6 +108,8 @@ async function startGround(t: TestContext) {
         TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000',
       }
       const tokenId = startWithNoToken.includes(id) ? '' : await someTokenId(set.workspace, environment)
+      if (id === 'ElementsPut')
+        environment['TOKENWELL_EMULATOR'] = await prepareDeployment(t, set.workspace.elementsPath)
       if (id === 'PublishKeys') await publishAll(set.workspace, environment)
       if (id === 'WarmTokens') await publishKeyToTry(environment)
       const failures: string[] = []

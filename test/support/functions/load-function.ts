@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test'
 import type { Context } from 'aws-lambda'
 import type { ServerCertificate } from '../../../infra/local/certificate-authority.ts'
 import { prepareSecrets, trust, type Workspace } from '../../../infra/local/workspace.ts'
+import type { FunctionFolder } from '../../../infra/stack/function-table.ts'
 import { type RawElements, withoutUndefined } from '../elements/elements.ts'
 import { temporaryFolder } from '../process/temporary-folder.ts'
 
@@ -57,7 +58,7 @@ let loaded = 0
  * Loads the function with the product's own wiring, anew for each call, because it reads its environment when it loads.
  */
 export async function loadFunction(
-  name: 'issue-token' | 'call-api' | 'warm-tokens' | 'refresh-token' | 'rotate-key' | 'publish-keys',
+  name: FunctionFolder,
   workspace: Workspace,
   environment: Record<string, string> = {},
 ): Promise<Handler> {

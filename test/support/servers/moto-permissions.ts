@@ -1,5 +1,8 @@
 /* Moto's permissions. It checks none until a test enables that. Then it checks actions only, and ignores resources. */
 
+/** Moto names an action as the operation of the API. Most have the same name in IAM. */
+const operations: Readonly<Record<string, string>> = { 'lambda:InvokeFunction': 'lambda:Invoke' }
+
 /** More than the number of requests in a test. */
 const never = 1_000_000
 
@@ -9,7 +12,7 @@ export async function someRole(endpoint: string, actions: readonly string[]): Pr
   const anybody = { Effect: 'Allow', Principal: { AWS: '*' }, Action: 'sts:AssumeRole' }
   await call(endpoint, 'iam', { Action: 'CreateRole', RoleName, AssumeRolePolicyDocument: policy(anybody) })
   // IAM rejects a statement without an action.
-  const Action = actions.length > 0 ? actions : ['sts:GetCallerIdentity']
+  const Action = actions.length > 0 ? actions.map((each) => operations[each] ?? each) : ['sts:GetCallerIdentity']
   const PolicyDocument = policy({ Effect: 'Allow', Action, Resource: '*' })
   await call(endpoint, 'iam', { Action: 'PutRolePolicy', RoleName, PolicyName: 'the-policy', PolicyDocument })
   const RoleArn = `arn:aws:iam::123456789012:role/${RoleName}`
