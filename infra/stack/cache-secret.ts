@@ -3,6 +3,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
+import { unlessRolledBack } from './removal.ts'
 import { suppressCheckov, suppressNag } from './suppressions.ts'
 
 export interface CacheSecretProps {
@@ -26,7 +27,7 @@ export class CacheSecret extends Secret {
         passwordLength: 64,
         excludePunctuation: true,
       },
-      removalPolicy: removalPolicy ?? RemovalPolicy.RETAIN,
+      removalPolicy: unlessRolledBack(removalPolicy ?? RemovalPolicy.RETAIN),
       ...(encryptionKey && { encryptionKey }),
     })
     suppressNag(this, { 'AwsSolutions-SMG4': rotatedByHand })

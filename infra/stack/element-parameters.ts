@@ -85,7 +85,7 @@ export class ElementParameters extends Construct {
         stringValue: JSON.stringify(element),
         tier: ParameterTier.INTELLIGENT_TIERING,
       })
-      parameter.applyRemovalPolicy(RemovalPolicy.RETAIN)
+      parameter.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
       this.written.node.addDependency(parameter)
     }
   }

@@ -1,4 +1,4 @@
-import { Duration, Stack } from 'aws-cdk-lib'
+import { Aws, Duration, Fn, Stack } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import {
   CfnStage,
@@ -57,7 +57,7 @@ export class HttpInterface extends Construct {
   constructor(scope: Construct, id: string, props: HttpInterfaceProps) {
     super(scope, id)
     const { stage, functions, authorization, throttle = defaultThrottle } = props
-    this.log = new RetainedLog(this, 'AccessLog', props)
+    this.log = new RetainedLog(this, 'AccessLog', { ...props, logGroupName: accessLogName(stage) })
     this.api = new HttpApi(this, 'Api', {
       apiName: serviceName(stage),
       description: 'Tokenwell: access tokens by connection',
@@ -109,6 +109,15 @@ export class HttpInterface extends Construct {
     const resourceName = `$default/${methodAndPath}`
     return Stack.of(this).formatArn({ service: 'execute-api', resource: this.api.apiId, resourceName })
   }
+}
+
+/**
+ * AWS grants API Gateway all log groups with this beginning at once. For any other group it makes a policy longer, whose limit of 5120
+ * characters fails deployments in accounts with many APIs. The id of the stack makes the name new for a stage that is deployed again
+ * after its stack was deleted, because the log of the deleted stack stays.
+ */
+function accessLogName(stage: string): string {
+  return `/aws/vendedlogs/${serviceName(stage)}/${Fn.select(2, Fn.split('/', Aws.STACK_ID))}`
 }
 
 /** The throttles by route key. A route without its own throttle has the throttle of the stage. */

@@ -1,6 +1,7 @@
 import { RemovalPolicy } from 'aws-cdk-lib'
 import { Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms'
 import type { Construct } from 'constructs'
+import { unlessRolledBack } from './removal.ts'
 
 export interface PublicationKeyProps {
   readonly stage: string
@@ -18,7 +19,7 @@ export class PublicationKey extends Key {
       keySpec: KeySpec.ECC_NIST_P256,
       keyUsage: KeyUsage.SIGN_VERIFY,
       // The publications that it has signed are deleted with the stack, too.
-      removalPolicy: removalPolicy ?? RemovalPolicy.DESTROY,
+      removalPolicy: unlessRolledBack(removalPolicy ?? RemovalPolicy.DESTROY),
     })
   }
 }

@@ -3,6 +3,7 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
+import { unlessRolledBack } from './removal.ts'
 import { suppressCheckov } from './suppressions.ts'
 
 export interface LogSettings {
@@ -23,12 +24,19 @@ export interface LogSettings {
   readonly logRetention?: RetentionDays
 }
 
+interface RetainedLogProps extends LogSettings {
+  /** By default the name is made by CloudFormation, so that a log that stays is in the way of no later deployment. */
+  readonly logGroupName?: string
+}
+
 /** A log group that deletes its lines after the retention time, even if the stack no longer exists. */
 export class RetainedLog extends LogGroup {
-  constructor(scope: Construct, id: string, { encryptionKey, removalPolicy, logRetention }: LogSettings) {
+  constructor(scope: Construct, id: string, props: RetainedLogProps) {
+    const { encryptionKey, removalPolicy, logRetention, logGroupName } = props
     super(scope, id, {
       retention: logRetention ?? RetentionDays.THREE_MONTHS,
-      removalPolicy: removalPolicy ?? RemovalPolicy.RETAIN,
+      removalPolicy: unlessRolledBack(removalPolicy ?? RemovalPolicy.RETAIN),
+      ...(logGroupName && { logGroupName }),
       ...(encryptionKey && { encryptionKey }),
     })
     suppressCheckov(this, {

@@ -8,6 +8,7 @@ import { Construct, type IDependable } from 'constructs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { isSharedKeyAlgorithm, signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
 import { readDuration } from '../../lib/configuration/value-syntax.ts'
+import { unlessRolledBack } from './removal.ts'
 import { suppressCheckov } from './suppressions.ts'
 
 export interface RotatedKeysProps {
@@ -107,7 +108,7 @@ export class RotatedKeys extends Construct {
       secretName: `${secretPrefix({ stage })}jwk/${jwtBuilder}`,
       description: `Signing keys that Tokenwell makes for the jwtBuilder ${jwtBuilder}, stage ${stage}`,
       secretStringValue: noKeys,
-      removalPolicy: removalPolicy ?? RemovalPolicy.RETAIN,
+      removalPolicy: unlessRolledBack(removalPolicy ?? RemovalPolicy.RETAIN),
       ...(encryptionKey && { encryptionKey }),
     })
     const schedule = new CfnRotationSchedule(secret, 'Rotation', {

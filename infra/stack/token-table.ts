@@ -2,6 +2,7 @@ import { RemovalPolicy } from 'aws-cdk-lib'
 import { AttributeType, BillingMode, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { Construct } from 'constructs'
+import { unlessRolledBack } from './removal.ts'
 import { suppressCheckov, suppressNag } from './suppressions.ts'
 
 export interface TokenTableProps {
@@ -19,7 +20,7 @@ export class TokenTable extends Table {
       partitionKey: { name: 'name', type: AttributeType.STRING },
       timeToLiveAttribute: 'ttl',
       billingMode: BillingMode.PAY_PER_REQUEST,
-      removalPolicy: removalPolicy ?? RemovalPolicy.DESTROY,
+      removalPolicy: unlessRolledBack(removalPolicy ?? RemovalPolicy.DESTROY),
       ...(encryptionKey && { encryption: TableEncryption.CUSTOMER_MANAGED, encryptionKey }),
     })
     this.addGlobalSecondaryIndex({

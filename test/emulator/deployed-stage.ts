@@ -124,7 +124,7 @@ function eventSender(
 }
 
 /** The bucket that `cdk bootstrap` makes denies requests without TLS. ministack's functions make such requests. */
-async function letFunctionsReadAssets({ endpoint, accountId, region, root, request }: Ministack): Promise<void> {
+export async function letFunctionsReadAssets({ endpoint, accountId, region, root, request }: Ministack): Promise<void> {
   const url = `${endpoint}/cdk-hnb659fds-assets-${accountId}-${region}?policy`
   const { status } = await request(url, { method: 'DELETE', service: 's3', signedBy: root })
   assert.equal(status, 204)

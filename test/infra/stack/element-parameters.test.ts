@@ -96,7 +96,7 @@ test('during the upgrade from 0.1 its parameters stay in the template as they we
       JSON.parse(Value ?? ''),
       (testElements() as Record<string, Record<string, unknown>>)[kind]?.[element],
     )
-    assert.deepEqual([DeletionPolicy, UpdateReplacePolicy], ['Retain', 'Retain'])
+    assert.deepEqual([DeletionPolicy, UpdateReplacePolicy], ['RetainExceptOnCreate', 'Retain'])
     assert.deepEqual([Type, Tier], ['String', 'Intelligent-Tiering'])
     assert.ok(namesOf(written(stack)).includes(id), 'the custom resource finds them unchanged')
   }

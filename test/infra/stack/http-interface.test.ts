@@ -111,6 +111,17 @@ test('who called what is written to a log of its own, without the query, which m
   )
 })
 
+test('the name of its log is one that API Gateway may use in accounts with many APIs, and is new for each stack', (t) => {
+  const { stack } = createTestStack(t)
+  const template = Template.fromStack(stack).findResources('AWS::Logs::LogGroup')
+  const names = Object.values(template).map(({ Properties }) => Properties['LogGroupName'])
+  const theId = { 'Fn::Select': [2, { 'Fn::Split': ['/', { Ref: 'AWS::StackId' }] }] }
+  assert.deepEqual(
+    names.filter((name) => name !== undefined),
+    [{ 'Fn::Join': ['', ['/aws/vendedlogs/tokenwell-test/', theId]] }],
+  )
+})
+
 function authorizations(stack: Stack): unknown[] {
   return Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => [
     Properties['RouteKey'],

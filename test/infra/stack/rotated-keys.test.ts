@@ -113,7 +113,7 @@ test('the first rotation comes after the function, its rights and permissions, t
 
 test('keys stay when the stack is deleted, unless the operator sets another removal policy', async (t) => {
   const fateOf = ({ DeletionPolicy, UpdateReplacePolicy }: Resource) => [DeletionPolicy, UpdateReplacePolicy]
-  assert.deepEqual(fateOf(theSecret((await deploy(t)).stack)), ['Retain', 'Retain'])
+  assert.deepEqual(fateOf(theSecret((await deploy(t)).stack)), ['RetainExceptOnCreate', 'Retain'])
   const { stack } = await deploy(t, {}, { removalPolicy: RemovalPolicy.DESTROY })
   assert.deepEqual(fateOf(theSecret(stack)), ['Delete', 'Delete'])
 })

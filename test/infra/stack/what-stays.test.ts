@@ -53,23 +53,25 @@ test("logs are deleted after three months, or after the operator's retention tim
   assert.deepEqual(days(createTestStack(t, { logRetention: RetentionDays.ONE_YEAR }).stack), new Array(7).fill(365))
 })
 
-test('the table is deleted with the stack, and secret and logs stay', (t) => {
+test('the table is deleted with the stack, and secret and logs stay, unless the deployment that creates them is rolled back', (t) => {
   assert.deepEqual(fates(createTestStack(t).stack), {
     TokensTable: 'Delete',
-    TokensCacheSecret: 'Retain',
-    TokensIssueTokenLog: 'Retain',
-    TokensCallApiLog: 'Retain',
-    TokensWarmTokensLog: 'Retain',
-    TokensRefreshTokenLog: 'Retain',
-    TokensPublishKeysLog: 'Retain',
-    TokensRotateKeyLog: 'Retain',
-    TokensHttpAccessLog: 'Retain',
+    TokensPublicationKey: 'Delete',
+    TokensCacheSecret: stays,
+    TokensIssueTokenLog: stays,
+    TokensCallApiLog: stays,
+    TokensWarmTokensLog: stays,
+    TokensRefreshTokenLog: stays,
+    TokensPublishKeysLog: stays,
+    TokensRotateKeyLog: stays,
+    TokensHttpAccessLog: stays,
   })
 })
 
 test('the operator can keep everything or nothing', (t) => {
   for (const [removalPolicy, fate] of [
-    [RemovalPolicy.RETAIN, 'Retain'],
+    [RemovalPolicy.RETAIN, stays],
+    [RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, stays],
     [RemovalPolicy.DESTROY, 'Delete'],
   ] as const)
     assert.deepEqual(new Set(Object.values(fates(createTestStack(t, { removalPolicy }).stack))), new Set([fate]))
@@ -107,10 +109,14 @@ test("a key of the operator encrypts table, secret and logs, and CloudWatch Logs
   ])
 })
 
-/** The policies of stateful resources, which must be the same for deletion and replacement. */
+/** The resource stays when the stack is deleted. It goes if its first deployment fails, so that the deployment can be repeated. */
+const stays = 'RetainExceptOnCreate'
+
+/** The deletion policies of stateful resources. A resource stays if it is replaced, too, unless it goes with the stack. */
 function fates(stack: Stack): Record<string, string | undefined> {
-  const types = ['AWS::DynamoDB::Table', 'AWS::SecretsManager::Secret', 'AWS::Logs::LogGroup']
+  const types = ['AWS::DynamoDB::Table', 'AWS::SecretsManager::Secret', 'AWS::Logs::LogGroup', 'AWS::KMS::Key']
   const resources = types.flatMap((type) => Object.entries(resourcesOf(stack, type)))
-  for (const [, { DeletionPolicy, UpdateReplacePolicy }] of resources) assert.equal(DeletionPolicy, UpdateReplacePolicy)
+  for (const [id, { DeletionPolicy, UpdateReplacePolicy }] of resources)
+    assert.equal(UpdateReplacePolicy, DeletionPolicy === stays ? 'Retain' : DeletionPolicy, id)
   return Object.fromEntries(resources.map(([id, { DeletionPolicy }]) => [id, DeletionPolicy]))
 }
