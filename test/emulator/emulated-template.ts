@@ -10,6 +10,7 @@ import { join } from 'node:path'
 
 /** ministack does not know these types. */
 const unknownTypes = ['AWS::SecretsManager::RotationSchedule']
+const alarmType = 'AWS::CloudWatch::Alarm'
 /** ministack evaluates these actions on the resource `*`, because a request names several parameters or a path. */
 const actionsWithoutResource = /^ssm:(GetParameters|DeleteParameters)/
 /** ministack does not know this condition key, so each statement with it would allow nothing. */
@@ -47,8 +48,13 @@ export async function adaptToMinistack(folder: string, pattern = '*.template.jso
   return { resources, widenedActions: [...widened].sort() }
 }
 
+/** ministack refuses alarms on a metric that is computed from others. */
+function isUnknown({ Type, Properties }: Resource): boolean {
+  return unknownTypes.includes(Type) || (Type === alarmType && Properties?.['Metrics'] !== undefined)
+}
+
 function leaveOut(resources: Record<string, Resource>): Resource[] {
-  const unknown = Object.entries(resources).filter(([, { Type }]) => unknownTypes.includes(Type))
+  const unknown = Object.entries(resources).filter(([, resource]) => isUnknown(resource))
   const ids = unknown.map(([id]) => id)
   for (const id of ids) delete resources[id]
   for (const resource of Object.values(resources))
