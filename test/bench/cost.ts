@@ -1,5 +1,6 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createHandler } from '../../functions/issue-token/handler.ts'
+import { type PriceName, prices } from '../../infra/cost/prices.ts'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { createPowertoolsLog } from '../../lib/adapters/log/powertools.ts'
 import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
@@ -13,17 +14,8 @@ import { type CleanUp, openTokenwell, tellAll } from './tokenwell.ts'
 
 /* The cost of a million tokens a day on AWS: the units that this bench counts, times prices. */
 
-/** US dollars in us-east-1 in November 2026, on demand and without free tiers. Functions run on arm64. */
-const prices = {
-  httpApiRequest: 1e-6,
-  lambdaRequest: 0.2e-6,
-  lambdaGigabyteSecond: 13.3334e-6,
-  readUnit: 0.125e-6,
-  writeUnit: 0.625e-6,
-  logGigabyte: 0.5,
-  event: 1e-6,
-  secretsManagerCall: 5e-6,
-} as const
+/** For small quantities. */
+const price = (name: PriceName) => prices[name].tiers[0][1]
 
 /** The account that the cost is computed for. */
 const account = {
@@ -79,17 +71,17 @@ export async function benchCost(t: CleanUp, farEnd: FarEnd, isShort: boolean): P
   const billedSeconds = (tokensADay * hitMilliseconds + confirmations * account.tableMilliseconds) / 1_000
   const gigabyteSeconds = (billedSeconds * account.memoryMegabytes) / 1_024
 
-  const items: readonly (readonly [what: string, units: number, price: number])[] = [
-    ['HTTP API requests', tokensADay, prices.httpApiRequest],
-    ['Lambda requests', tokensADay + renewals + daySeconds / 60, prices.lambdaRequest],
-    ['Lambda GB-seconds', gigabyteSeconds, prices.lambdaGigabyteSecond],
-    ['DynamoDB read units', confirmations * confirmed.readUnits + renewals * first.readUnits, prices.readUnit],
-    ['DynamoDB write units', renewals * first.writeUnits, prices.writeUnit],
-    ['CloudWatch Logs, GB', (tokensADay * logBytes) / calls / 1e9, prices.logGigabyte],
-    ['EventBridge events', 2 * renewals, prices.event],
-    ['Secrets Manager calls', (2 * instances * daySeconds) / secretSeconds, prices.secretsManagerCall],
+  const items: readonly (readonly [what: string, units: number, dollars: number])[] = [
+    ['HTTP API requests', tokensADay, price('httpApiRequest')],
+    ['Lambda requests', tokensADay + renewals + daySeconds / 60, price('lambdaRequest')],
+    ['Lambda GB-seconds', gigabyteSeconds, price('lambdaGigabyteSecond')],
+    ['DynamoDB read units', confirmations * confirmed.readUnits + renewals * first.readUnits, price('readUnit')],
+    ['DynamoDB write units', renewals * first.writeUnits, price('writeUnit')],
+    ['CloudWatch Logs, GB', (tokensADay * logBytes) / calls / 1e9, price('functionLogGigabyte')],
+    ['EventBridge events', 2 * renewals, price('customEvent')],
+    ['Secrets Manager calls', (2 * instances * daySeconds) / secretSeconds, price('secretCall')],
   ]
-  const total = items.reduce((sum, [, units, price]) => sum + units * price, 0)
+  const total = items.reduce((sum, [, units, dollars]) => sum + units * dollars, 0)
   return {
     title: 'A million tokens a day on AWS',
     name: 'cost',
@@ -99,20 +91,20 @@ export async function benchCost(t: CleanUp, farEnd: FarEnd, isShort: boolean): P
       `- Counted: ${shown(first.readUnits)} units read and ${shown(first.writeUnits)} written for a token request; ${shown(confirmed.readUnits)} read to check that a token is still current.`,
       `- Counted: ${(logBytes / calls).toFixed(0)} bytes of log and metrics and ${shown(cpuMilliseconds)} ms of processor time for a hit.`,
       `- Assumed: ${account.tableMilliseconds} ms for the table, and ${account.runtimeMilliseconds} ms for Lambda's runtime.`,
-      '- Prices are those of us-east-1 in November 2026. They are inputs of `cost.ts`.',
+      '- Prices are those of us-east-1. [infra/costs.md](../../infra/costs.md) has their sources, and all other items: metrics, alarms, traces, the access log and secrets.',
       '',
       `The authorization server gets ${renewals.toFixed(0)} token requests. It would get ${tokensADay.toLocaleString('en')} if every caller made its own.`,
     ],
     table: {
       columns: ['', 'units a day', 'dollars a day'],
       rows: [
-        ...items.map(([what, units, price]) => [what, shown(units), (units * price).toFixed(3)]),
+        ...items.map(([what, units, dollars]) => [what, shown(units), (units * dollars).toFixed(3)]),
         ['total', '', total.toFixed(2)],
       ],
     },
     picture: {
       unit: 'dollars a day',
-      lengths: items.map(([label, units, price]) => ({ label, value: units * price, isOurs: true })),
+      lengths: items.map(([label, units, dollars]) => ({ label, value: units * dollars, isOurs: true })),
     },
   }
 }

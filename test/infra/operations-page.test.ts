@@ -54,19 +54,6 @@ test('the table of alarms has the metric, the threshold and the period of each a
   )
 })
 
-test('the table of costs has the number of alarms and of the metrics that they watch', (t) => {
-  const alarms = alarmsOf(t)
-  const metrics = alarms.reduce((sum, { metricCount }) => sum + metricCount, 0)
-  assert.ok(page.includes(`| CloudWatch | ${alarms.length} alarms with ${metrics} metrics, `))
-})
-
-test('the cost of a stage without requests is the sum of its rows', () => {
-  const rows = [...(sections.get('Cost') ?? '').matchAll(/^\| (.+?) \| .+ \| (\d+\.\d\d) \|$/gm)]
-  const cents = rows.map(([, name, dollars]) => [name, Math.round(Number(dollars) * 100)] as const)
-  assert.deepEqual(cents.at(-1), ['sum', cents.slice(0, -1).reduce((sum, [, each]) => sum + each, 0)])
-  assert.equal(rows.length, 9)
-})
-
 test('the page explains each graph of the dashboard, in its order', (t) => {
   const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::CloudWatch::Dashboard')
   const { widgets } = JSON.parse(String(Properties['DashboardBody'])) as {
@@ -166,7 +153,6 @@ interface AlarmOfStack {
   readonly description: string
   /** In the table of the page. */
   readonly row: string
-  readonly metricCount: number
 }
 
 const statistics: Readonly<Record<string, string>> = { Sum: 'sum', Maximum: 'maximum', SampleCount: 'number' }
@@ -188,8 +174,7 @@ function alarmsOf(t: TestContext): AlarmOfStack[] {
       ...(Array.isArray(Metrics) ? shareCells(Properties) : numberCells(Properties)),
       EvaluationPeriods === 1 ? period : `${EvaluationPeriods} x ${period} in a row`,
     ]
-    const metricCount = Array.isArray(Metrics) ? Metrics.length - 1 : 1
-    return { name, description: String(AlarmDescription), row: `| ${cells.join(' | ')} |`, metricCount }
+    return { name, description: String(AlarmDescription), row: `| ${cells.join(' | ')} |` }
   })
 }
 
