@@ -30,7 +30,7 @@ export function withCosts(page: string): string {
 }
 
 function replaceTable(page: string, name: string, table: string): string {
-  const begin = `<!-- npm run costs: ${name} -->\n`
+  const begin = `<!-- npm run costs (${name}) -->\n`
   const [before, rest] = page.split(begin)
   const end = '<!-- end of npm run costs -->\n'
   const at = rest?.indexOf(end) ?? -1
@@ -63,7 +63,14 @@ function costTable(
   const perMillion = costs.map((items) => dollars((sumOf(items, 'http') / callsADay / days) * 1e6))
   const each = callsADay > 0 ? [['a million calls by HTTP', ...perMillion]] : []
   const used = rows.filter(([, ...cells]) => callsADay > 0 || cells.some((cell) => cell !== '0.00'))
-  return tableOf(['dollars a month', ...columns], [...used, ...(callsADay > 0 ? sums : sums.slice(1)), ...each])
+  return tableOf(
+    ['dollars a month', ...columns],
+    [
+      ...used,
+      ...(callsADay > 0 ? sums : [['**sum**', ...costs.map((items) => dollars(sumOf(items, 'http')))]]),
+      ...each,
+    ],
+  )
 }
 
 /** What each switch takes off the bill of a month. */
