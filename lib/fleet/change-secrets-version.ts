@@ -2,7 +2,7 @@ import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import type { KeyRevocation } from '../signing/key-revocation.ts'
 import { CacheUnavailableError } from './circuit-breaker.ts'
 import { type RecordFields, secretsVersionRecordName } from './record-store.ts'
-import { readMark, revokedMilliseconds, type SecretsVersionDependencies } from './secrets-version.ts'
+import { type Mark, readMark, revokedMilliseconds, type SecretsVersionDependencies } from './secrets-version.ts'
 import { spareMilliseconds } from './token-record.ts'
 
 /** Tells the fleet that a secret has changed, or that a key is revoked. */
@@ -23,13 +23,14 @@ export function createSecretsVersionChanger(dependencies: SecretsVersionChangerD
 
   async function write(
     revocations: readonly KeyRevocation[],
-    before: string | undefined,
+    { writtenVersion, laterFields }: Mark,
     waitUntil: number,
   ): Promise<boolean> {
     const ends = revocations.map(({ revokedAt }) => revokedAt + revokedMilliseconds)
     const removableFrom = Math.max(now() + keptMilliseconds, ...ends)
-    const next = { version: randomId(), removableFrom, fields: { changedAt: now(), ...fieldsOf(revocations) } }
-    return await breaker.call('records', () => store.write(secretsVersionRecordName, next, before), waitUntil)
+    const fields = { ...laterFields, changedAt: now(), ...fieldsOf(revocations) }
+    const next = { version: randomId(), removableFrom, fields }
+    return await breaker.call('records', () => store.write(secretsVersionRecordName, next, writtenVersion), waitUntil)
   }
 
   return {
@@ -38,9 +39,9 @@ export function createSecretsVersionChanger(dependencies: SecretsVersionChangerD
      * @throws {CacheUnavailableError}
      */
     async change(waitUntil: number): Promise<void> {
-      const { writtenVersion, revocations } = await readMark(dependencies, waitUntil)
+      const before = await readMark(dependencies, waitUntil)
       // Where another process was faster, that write has already changed the version.
-      await write(revocations, writtenVersion, waitUntil)
+      await write(before.revocations, before, waitUntil)
     },
 
     /**
@@ -49,10 +50,10 @@ export function createSecretsVersionChanger(dependencies: SecretsVersionChangerD
      */
     async revoke(revocation: KeyRevocation, waitUntil: number): Promise<void> {
       const outcome = await compareAndSet(mostTries, async () => {
-        const { writtenVersion, revocations } = await readMark(dependencies, waitUntil)
-        const after = withRevocation(revocations, revocation)
-        if (JSON.stringify(after) === JSON.stringify(revocations)) return true
-        return (await write(after, writtenVersion, waitUntil)) || lostRace
+        const before = await readMark(dependencies, waitUntil)
+        const after = withRevocation(before.revocations, revocation)
+        if (JSON.stringify(after) === JSON.stringify(before.revocations)) return true
+        return (await write(after, before, waitUntil)) || lostRace
       })
       if (outcome === lostRace)
         throw new CacheUnavailableError(

@@ -1,5 +1,6 @@
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
+import { type WithLaterFields, withLaterFields } from './later-fields.ts'
 import { clearingRecordName, type RecordStore } from './record-store.ts'
 import { spareMilliseconds } from './token-record.ts'
 
@@ -7,6 +8,9 @@ import { spareMilliseconds } from './token-record.ts'
 const restMilliseconds = 30_000
 /** A process that loses the race this often leaves the work to the winners. */
 const mostTries = 3
+
+/** The names of all fields. Others are of later versions. */
+const clearingFields: ReadonlySet<string> = new Set(['clearedAt'])
 
 /** @param clearedAt milliseconds since the epoch, by any clock of the fleet. A time more than 30 s ahead of `now` is ignored */
 export function wasJustCleared(clearedAt: number | undefined, now: number): boolean {
@@ -26,11 +30,21 @@ export type Clearing = ReturnType<typeof createClearing>
 export function createClearing({ store, breaker, now, randomId }: ClearingDependencies) {
   async function read(waitUntil: number) {
     const [record] = await breaker.call('records', () => store.read([clearingRecordName]), waitUntil)
-    const { clearedAt } = record?.fields ?? {}
-    return { version: record?.version, clearedAt: typeof clearedAt === 'number' ? clearedAt : undefined }
+    const fields = record?.fields ?? {}
+    const { clearedAt } = fields
+    return {
+      version: record?.version,
+      clearedAt: typeof clearedAt === 'number' ? clearedAt : undefined,
+      ...withLaterFields(fields, clearingFields),
+    }
   }
 
-  async function write(fields: { readonly clearedAt?: number }, version: string | undefined, waitUntil: number) {
+  async function write(
+    own: { readonly clearedAt?: number },
+    { version, laterFields }: WithLaterFields & { readonly version: string | undefined },
+    waitUntil: number,
+  ) {
+    const fields = { ...laterFields, ...own }
     const record = { version: randomId(), removableFrom: now() + spareMilliseconds, fields }
     return await breaker.call('records', () => store.write(clearingRecordName, record, version), waitUntil)
   }
@@ -42,9 +56,9 @@ export function createClearing({ store, breaker, now, randomId }: ClearingDepend
      */
     async begin(waitUntil: number): Promise<boolean> {
       const outcome = await compareAndSet(mostTries, async () => {
-        const { version, clearedAt } = await read(waitUntil)
-        if (wasJustCleared(clearedAt, now())) return false
-        return (await write({ clearedAt: now() }, version, waitUntil)) || lostRace
+        const before = await read(waitUntil)
+        if (wasJustCleared(before.clearedAt, now())) return false
+        return (await write({ clearedAt: now() }, before, waitUntil)) || lostRace
       })
       return outcome === true
     },
@@ -54,8 +68,7 @@ export function createClearing({ store, breaker, now, randomId }: ClearingDepend
      * @throws {CacheUnavailableError}
      */
     async giveUp(waitUntil: number): Promise<void> {
-      const { version } = await read(waitUntil)
-      await write({}, version, waitUntil)
+      await write({}, await read(waitUntil), waitUntil)
     },
   }
 }

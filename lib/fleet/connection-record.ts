@@ -2,10 +2,11 @@ import { parseJson } from '../base/decoding.ts'
 import { disabledFingerprint, type Warming } from '../configuration/connection.ts'
 import { isFingerprintOf } from '../configuration/connection-cache.ts'
 import { pastTime, wholeNumberWithin } from './believable.ts'
+import { type WithLaterFields, withLaterFields } from './later-fields.ts'
 import type { RecordFields, StoredRecord } from './record-store.ts'
 
 /** What the fleet knows about a connection as a whole. */
-export interface ConnectionRecord extends ConnectionState {
+export interface ConnectionRecord extends ConnectionState, WithLaterFields {
   readonly version: string
   /** Present where an earlier version of Tokenwell has written it: it has to be written again. */
   readonly isEarlier?: true
@@ -203,9 +204,21 @@ export function isSameState(a: ConnectionState | undefined, b: ConnectionState):
   return a !== undefined && JSON.stringify(fieldsOf(a)) === JSON.stringify(fieldsOf(b))
 }
 
-export function writeConnectionRecord(state: ConnectionState, version: string, now: number): StoredRecord {
-  return { version, removableFrom: now + yearMilliseconds, fields: fieldsOf(state) }
+/** @param laterFields those of the record that this one replaces */
+export function writeConnectionRecord(
+  state: ConnectionState,
+  version: string,
+  now: number,
+  laterFields: RecordFields = {},
+): StoredRecord {
+  return { version, removableFrom: now + yearMilliseconds, fields: { ...laterFields, ...fieldsOf(state) } }
 }
+
+/** The names of all fields. Others are of later versions. */
+const connectionFields: ReadonlySet<string> = new Set([
+  ...['generation', 'fingerprint', 'firstGeneration', 'nextGeneration', 'nextFingerprint', 'clearedAt', 'variants'],
+  ...['idleMilliseconds', 'idleLifetimes', 'maximumVariants', 'authorizationServer', 'maximumConcurrency'],
+])
 
 function fieldsOf(state: ConnectionState): RecordFields {
   const { generation, fingerprint, warming, variants, staged, clearedAt, firstGeneration } = state
@@ -246,7 +259,8 @@ const nothingKnown = { generation: 0, fingerprint: '', variants: [] } as const
 export function readConnectionRecord({ version, fields, isEarlier }: StoredRecord, now: number): ConnectionRecord {
   const generation = readGeneration(fields['generation'], now)
   const { fingerprint } = fields
-  if (generation === undefined || typeof fingerprint !== 'string') return { version, ...nothingKnown }
+  const later = withLaterFields(fields, connectionFields)
+  if (generation === undefined || typeof fingerprint !== 'string') return { version, ...nothingKnown, ...later }
   const warming = readPlan(fields)
   const staged = readStaged(fields, now)
   const clearedAt = pastTime(fields['clearedAt'], now)
@@ -259,6 +273,7 @@ export function readConnectionRecord({ version, fields, isEarlier }: StoredRecor
     ...(clearedAt !== undefined && { clearedAt }),
     ...(firstGeneration !== undefined && { firstGeneration }),
     ...(isEarlier && { isEarlier }),
+    ...later,
   }
 }
 

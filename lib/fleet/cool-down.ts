@@ -164,6 +164,12 @@ export function fieldsOf({ coolDown, suspectedUntil, controlAt, liftedAt, counte
   return Object.fromEntries(known)
 }
 
+/** The names of all fields. Others are of later versions. */
+export const coolDownFields: ReadonlySet<string> = new Set([
+  ...['until', 'beganAt', 'failures', 'failure', 'probeUntil', 'isOwnProbe'],
+  ...['suspectedUntil', 'controlAt', 'liftedAt', 'counted'],
+])
+
 /** Another clock may have written these times: each is limited to the longest time that it can last by this clock. */
 export function readCoolDownState(fields: RecordFields, now: number): CoolDownState {
   const { suspectedUntil, controlAt, liftedAt, counted } = fields

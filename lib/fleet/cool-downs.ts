@@ -6,6 +6,7 @@ import {
   type Asker,
   type CoolDownDuration,
   type CoolDownState,
+  coolDownFields,
   countedAt,
   fieldsOf,
   leastPauseMilliseconds,
@@ -23,6 +24,7 @@ import {
   withProbe,
   withSuspicion,
 } from './cool-down.ts'
+import { type WithLaterFields, withLaterFields } from './later-fields.ts'
 import { coolDownRecordName, type RecordName, type RecordStore } from './record-store.ts'
 import type { Sealing } from './sealing.ts'
 
@@ -76,7 +78,7 @@ export interface CoolDownRegistryDependencies {
 }
 
 /** The state under one name. The version of its record is absent where the shared cache is unavailable. */
-interface ReadState {
+interface ReadState extends WithLaterFields {
   readonly state: CoolDownState
   readonly version?: string | undefined
 }
@@ -100,14 +102,19 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
   async function readShared(names: readonly string[]): Promise<ReadState[]> {
     const records = await recordNames(names)
     const found = await breaker.call('records', () => store.read(records), now())
-    return found.map((stored) => ({ version: stored?.version, state: readCoolDownState(stored?.fields ?? {}, now()) }))
+    return found.map((stored) => {
+      const { fields } = stored ?? { fields: {} }
+      const later = withLaterFields(fields, coolDownFields)
+      return { version: stored?.version, state: readCoolDownState(fields, now()), ...later }
+    })
   }
 
-  async function writeShared(name: string, state: CoolDownState, version: string | undefined): Promise<boolean> {
+  async function writeShared(name: string, state: CoolDownState, before: Omit<ReadState, 'state'>): Promise<boolean> {
     const [record] = await recordNames([name])
     if (!record) return false
-    const next = { version: randomId(), removableFrom: removableFrom(state, now()), fields: fieldsOf(state) }
-    return await breaker.call('records', () => store.write(record, next, version), now())
+    const fields = { ...before.laterFields, ...fieldsOf(state) }
+    const next = { version: randomId(), removableFrom: removableFrom(state, now()), fields }
+    return await breaker.call('records', () => store.write(record, next, before.version), now())
   }
 
   async function read(names: readonly string[]): Promise<readonly ReadState[]> {
@@ -141,7 +148,7 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
           const [found = { state: nothingKnown }] = await readShared([name])
           const after = change(found.state)
           if (after === found.state) return after
-          return (await writeShared(name, after, found.version)) ? after : lostRace
+          return (await writeShared(name, after, found)) ? after : lostRace
         }),
       undefined,
     )
@@ -152,9 +159,9 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
   }
 
   /** Notes that this process probes. @returns false where another process was faster */
-  async function probe(name: string, { state, version }: ReadState, asker: Asker): Promise<boolean> {
+  async function probe(name: string, { state, ...before }: ReadState, asker: Asker): Promise<boolean> {
     const after = withProbe(state, asker, now())
-    const isWritten = await unlessUnavailable(() => writeShared(name, after, version), true)
+    const isWritten = await unlessUnavailable(() => writeShared(name, after, before), true)
     if (isWritten) local.set(name, after)
     return isWritten
   }

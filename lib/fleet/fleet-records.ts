@@ -8,6 +8,7 @@ import {
   readConnectionRecord,
   writeConnectionRecord,
 } from './connection-record.ts'
+import { type WithLaterFields, withLaterFields } from './later-fields.ts'
 import {
   connectionRecordName,
   type RecordName,
@@ -15,10 +16,10 @@ import {
   recordNameText,
   type StoredRecord,
 } from './record-store.ts'
-import { asOfGeneration, dueAt, readTokenRecord, removableFrom, type TokenRecord } from './token-record.ts'
+import { asOfGeneration, dueAt, readTokenRecord, removableFrom, type TokenRecord, tokenFields } from './token-record.ts'
 
 /** The record of a token as it was read, with the record of its connection. */
-export interface ReadRecord {
+export interface ReadRecord extends WithLaterFields {
   readonly name: RecordName
   /** Undefined where the store has no such record. */
   readonly version: string | undefined
@@ -68,6 +69,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
       ...(stored?.dueAt !== undefined && { dueAt: stored.dueAt }),
       ...(connection && { connection }),
       ...(stored?.isEarlier && { isEarlier: true }),
+      ...withLaterFields(stored?.fields ?? {}, tokenFields),
     }
   }
 
@@ -93,17 +95,18 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
     record: TokenRecord,
     waitUntil: number,
   ): Promise<ReadRecord | typeof lostRace> {
-    const { name, connection } = before
+    const { name, connection, laterFields } = before
     const due = dueAt(record, connection, name.id)
     const listed = due !== undefined && { dueAt: due }
     const stored: StoredRecord = {
       version: randomId(),
       removableFrom: removableFrom(record, connection, name.id, now()),
       ...listed,
-      fields: { ...record },
+      fields: { ...laterFields, ...record },
     }
     if (!(await writeOne(name, stored, before.version, waitUntil))) return lostRace
-    return { name, record, version: stored.version, ...(connection && { connection }), ...listed }
+    const kept = { ...(connection && { connection }), ...(laterFields && { laterFields }) }
+    return { name, record, version: stored.version, ...kept, ...listed }
   }
 
   /**
@@ -132,7 +135,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
     state: ConnectionState,
     waitUntil: number,
   ): Promise<ConnectionRecord | typeof lostRace> {
-    const next = writeConnectionRecord(state, randomId(), now())
+    const next = writeConnectionRecord(state, randomId(), now(), before?.laterFields)
     const isWritten = await writeOne(connectionRecordName(name), next, before?.version, waitUntil)
     return isWritten ? readConnectionRecord(next, now()) : lostRace
   }

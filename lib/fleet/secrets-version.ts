@@ -1,6 +1,7 @@
 import { parseJson } from '../base/decoding.ts'
 import type { KeyRevocation } from '../signing/key-revocation.ts'
 import { type CircuitBreaker, unlessUnavailable } from './circuit-breaker.ts'
+import { type WithLaterFields, withLaterFields } from './later-fields.ts'
 import { type RecordFields, type RecordStore, type StoredRecord, secretsVersionRecordName } from './record-store.ts'
 
 /**
@@ -23,6 +24,8 @@ export interface SecretsState {
 /** Longer than a secret keeps a version that an operator could make current again. */
 export const revokedMilliseconds = 365 * 86_400_000
 const neverChanged = ''
+/** The names of all fields. Others are of later versions. */
+const markFields: ReadonlySet<string> = new Set(['changedAt', 'revoked'])
 
 /** Every process reads it. Only processes that learn of a change write it, with `change-secrets-version.ts`. */
 export function createSecretsVersion(dependencies: SecretsVersionDependencies) {
@@ -46,7 +49,7 @@ export function createSecretsVersion(dependencies: SecretsVersionDependencies) {
   }
 }
 
-interface Mark extends SecretsState {
+export interface Mark extends SecretsState, WithLaterFields {
   /** Undefined where the record doesn't exist. */
   readonly writtenVersion: string | undefined
 }
@@ -54,8 +57,10 @@ interface Mark extends SecretsState {
 /** @throws {CacheUnavailableError} */
 export async function readMark({ store, breaker, now }: SecretsVersionDependencies, waitUntil: number): Promise<Mark> {
   const [record] = await breaker.call('records', () => store.read([secretsVersionRecordName]), waitUntil)
-  const revocations = readRevocations(record?.fields ?? {}, now())
-  return { writtenVersion: record?.version, version: versionOf(record), revocations }
+  const fields = record?.fields ?? {}
+  const revocations = readRevocations(fields, now())
+  const later = withLaterFields(fields, markFields)
+  return { writtenVersion: record?.version, version: versionOf(record), revocations, ...later }
 }
 
 /** A record that is not authentic has no fields: its version changes nothing. */

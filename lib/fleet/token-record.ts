@@ -58,6 +58,8 @@ const furthest = {
   retryAt: longestCoolDown,
 } as const
 const generations = ['generation', 'nextGeneration'] as const
+/** The names of all fields. Others are of later versions. */
+export const tokenFields: ReadonlySet<string> = new Set([...texts, ...Object.keys(furthest), ...generations])
 
 /** Reads the fields that have possible values: another process with another clock may have written them. */
 export function readTokenRecord(fields: RecordFields, now: number): TokenRecord {

@@ -1,6 +1,7 @@
 import { createHash, type KeyObject, verify } from 'node:crypto'
 import { isJsonObject, parseJson } from '../base/decoding.ts'
 import { signatureAlgorithms } from '../configuration/signature-algorithm.ts'
+import { type WithLaterFields, withLaterFields } from '../fleet/later-fields.ts'
 import type { RecordFields, StoredRecord } from '../fleet/record-store.ts'
 import { readPublicJwk } from '../signing/public-jwk.ts'
 import type { PublicationSigner } from './publication-key.ts'
@@ -22,7 +23,7 @@ export interface SignedPublication {
 
 /** What a record holds: a signed publication, or content that must be neither served nor kept. */
 export type PublicationInRecord =
-  | ({ readonly kind: 'signed' } & SignedPublication)
+  | ({ readonly kind: 'signed' } & SignedPublication & WithLaterFields)
   | { readonly kind: 'refused'; readonly why: RefusedPublication }
 
 /** Why a record is rejected. */
@@ -37,7 +38,11 @@ const keptMilliseconds = 10 * 365 * 86_400_000
 /** Separates these bytes from anything else that the key may sign in the future. */
 const purpose = 'tokenwell publication 1'
 
-export interface Signing {
+/** The names of all fields. Others are of later versions. */
+const publicationFields: ReadonlySet<string> = new Set(['jwks', 'sharedKey', 'signedAt', 'signature'])
+
+/** `laterFields` are those of the record that this one replaces. */
+export interface Signing extends WithLaterFields {
   readonly signer: PublicationSigner
   readonly version: string
   readonly now: number
@@ -47,10 +52,10 @@ export interface Signing {
 export async function writePublication(
   jwtBuilder: string,
   publication: Publication,
-  { signer, version, now }: Signing,
+  { signer, version, now, laterFields }: Signing,
 ): Promise<StoredRecord> {
   const content = contentOf(publication)
-  const fields = { ...content.fields, signedAt: now }
+  const fields = { ...laterFields, ...content.fields, signedAt: now }
   const signature = await signer.sign(signedBytes(jwtBuilder, { ...content, fields }))
   return {
     version,
@@ -100,7 +105,7 @@ export function readPublication(
   const isHarmless = publication.kind === 'keys' && keysOf(publication, now).length === 0
   // Tokenwell signs nothing anew for a jwtBuilder that was deleted. A record without keys does no harm.
   if (now > signedAt + longestMilliseconds && !isHarmless) return { kind: 'refused', why: 'too_old' }
-  return { kind: 'signed', publication, signedAt }
+  return { kind: 'signed', publication, signedAt, ...withLaterFields(record.fields, publicationFields) }
 }
 
 /** Leaves out everything that is not a public key. */

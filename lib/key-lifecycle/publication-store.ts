@@ -131,7 +131,8 @@ export function createPublicationStore(dependencies: PublicationStoreDependencie
     if (isSigned && isSamePublication(found.publication, publication)) return found
 
     const signedAt = now()
-    const signing = { signer: publicationKey, version: randomId(), now: signedAt }
+    const later = found?.kind === 'signed' && found.laterFields && { laterFields: found.laterFields }
+    const signing = { signer: publicationKey, version: randomId(), now: signedAt, ...later }
     const written = await writePublication(jwtBuilder, publication, signing)
     const name = publishedKeysRecordName(jwtBuilder)
     const isWritten = await breaker.call('records', () => store.write(name, written, version), waitUntil)

@@ -55,7 +55,7 @@ export async function createSecret({ builder, secret, token, publications, now, 
     const known = readGeneratedKeys(location, before).filter(({ keyId }) => !revoked.has(keyId))
     const keys = planKeys(builder, known, now(), () => createKey(builder))
     // If two processes run this step at once, the keys of the first one are used.
-    await secret.putPending(token, writeKeySet(keys, builder.algorithm, current))
+    await secret.putPending(token, writeKeySet(keys, builder.algorithm, current, before))
   } catch (error) {
     if (error instanceof RotationRefusedError || error instanceof KeyStoreError) await secret.giveUp(token)
     throw error

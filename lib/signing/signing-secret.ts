@@ -178,13 +178,23 @@ function isEmpty(text: string): boolean {
 /**
  * Writes the text of a secret that Tokenwell rotates: a private JWK set that `readGeneratedKeys` can read.
  * @param replaces the version of the secret that the text was made from
+ * @param former the text of that version. What a later version of Tokenwell has added to the set stays
  */
 export function writeKeySet(
   keys: readonly SigningKey[],
   algorithm: SignatureAlgorithm,
   replaces: string | undefined,
+  former?: Secret,
 ): Secret {
-  return new Secret(JSON.stringify({ keys: keys.map((key) => writeKey(key, algorithm)), replaces }))
+  const set = { keys: keys.map((key) => writeKey(key, algorithm)), replaces }
+  return new Secret(JSON.stringify({ ...addedToSet(former), ...set }))
+}
+
+function addedToSet(former: Secret | undefined): object {
+  const value = former && parseJson(former.reveal())
+  if (!isJsonObject(value) || !Array.isArray(value['keys'])) return {}
+  const { keys: _keys, replaces: _replaces, ...added } = value
+  return added
 }
 
 /** The version of the secret that the text was made from. Undefined if the text doesn't say: it was the secret's first. */

@@ -226,3 +226,19 @@ test('claims that differ at any depth have another fingerprint', async () => {
 test('a fingerprint shows nothing of the elements', async () => {
   assert.match(await fingerprint(theElements), /^[A-Za-z0-9_-]{43}$/)
 })
+
+test('a version that makes other tokens of some elements makes another fingerprint of these, and the same of all others', async () => {
+  const resolve = (elements: RawElements) =>
+    resolveConnection(changeableElements(withoutUndefined(elements)), localDeployment, 'conn')
+  const [byKey, withSecret] = [await resolve(theElements), await resolve(changed(theElements, bySecret))]
+  const change = { name: 'other claims', concerns: (each: typeof byKey) => 'assertion' in each.clientAuthentication }
+  assert.notEqual(fingerprintOf(byKey, [change]), fingerprintOf(byKey))
+  assert.equal(fingerprintOf(withSecret, [change]), fingerprintOf(withSecret))
+  const further = { ...change, name: 'further claims' }
+  const all = [[], [change], [further], [change, further]].map((changes) => fingerprintOf(byKey, changes))
+  assert.equal(new Set(all).size, all.length)
+})
+
+test('without such a change, the fingerprint of the same elements is the one of earlier versions', async () => {
+  assert.equal(await fingerprint(theElements), 'iGkahu6C7FDUxI2VLxETlA3MDAhINlEapq73_UoqS4s')
+})

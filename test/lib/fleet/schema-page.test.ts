@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { writeConnectionRecord } from '../../../lib/fleet/connection-record.ts'
-import { fieldsOf } from '../../../lib/fleet/cool-down.ts'
+import { readConnectionRecord, writeConnectionRecord } from '../../../lib/fleet/connection-record.ts'
+import { coolDownFields, fieldsOf } from '../../../lib/fleet/cool-down.ts'
 import type { RecordFields } from '../../../lib/fleet/record-store.ts'
-import { readTokenRecord } from '../../../lib/fleet/token-record.ts'
+import { readTokenRecord, tokenFields } from '../../../lib/fleet/token-record.ts'
 import { root } from '../../support/process/local-run.ts'
 
 /* Compares lib/fleet/README.md with the fields that the code reads and writes. */
@@ -27,6 +27,7 @@ test('the storage schema lists the fields of a token, and no others', () => {
   const fields = new Proxy<RecordFields>({}, { get: (_target, name) => void read.add(String(name)) })
   readTokenRecord(fields, 0)
   assert.deepEqual(fieldsBelow('Token'), [...read].sort())
+  assert.deepEqual(fieldsBelow('Token'), [...tokenFields].sort())
 })
 
 test('the storage schema lists the fields of a connection, and no others', () => {
@@ -38,7 +39,9 @@ test('the storage schema lists the fields of a connection, and no others', () =>
       ...{ authorizationServer: 'server', maximumConcurrency: 1 },
     },
   }
-  assert.deepEqual(fieldsBelow('Connection'), Object.keys(writeConnectionRecord(state, 'v', 0).fields).sort())
+  const written = writeConnectionRecord(state, 'v', 0)
+  assert.deepEqual(fieldsBelow('Connection'), Object.keys(written.fields).sort())
+  assert.equal(readConnectionRecord(written, 0).laterFields, undefined)
 })
 
 test('the storage schema lists the fields of a cool-down, and no others', () => {
@@ -47,4 +50,5 @@ test('the storage schema lists the fields of a cool-down, and no others', () => 
     ...{ suspectedUntil: 1, controlAt: 1, liftedAt: 1, counted: [1] },
   }
   assert.deepEqual(fieldsBelow('Cool-down'), Object.keys(fieldsOf(state)).sort())
+  assert.deepEqual(fieldsBelow('Cool-down'), [...coolDownFields].sort())
 })

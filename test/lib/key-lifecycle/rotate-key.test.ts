@@ -39,6 +39,17 @@ test('the secret is a private JWK set with kid, use, alg and the times of each k
   assert.equal(Buffer.from(key.n, 'base64url').length * 8, 3072)
 })
 
+test('what a later version has added to the set of keys stays there after a rotation by this version', async (t) => {
+  const rotation = await createKeyRotation(t)
+  await rotation.rotate('first')
+  const written = JSON.parse(rotation.secrets.current(rotatedSecretName))
+  const added = { policy: { attested: true }, minted: 1 }
+  rotation.secrets.put(rotatedSecretName, JSON.stringify({ ...written, ...added }))
+  await rotation.rotate('third')
+  const { keys, replaces, ...others } = JSON.parse(rotation.secrets.current(rotatedSecretName))
+  assert.deepEqual([keys.length, typeof replaces, others], [2, 'string', added])
+})
+
 test('a next key is published for publishAheadSeconds before it signs, and then the former key until its assertions have expired', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
