@@ -1,6 +1,7 @@
 import { App, Stack } from 'aws-cdk-lib'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { nearestName } from '../lib/configuration/finding.ts'
+import type { EarlierVersion } from './stack/function-table.ts'
 import { addOutputs } from './stack/outputs.ts'
 import { Tokenwell } from './stack/tokenwell.ts'
 
@@ -8,7 +9,8 @@ import { Tokenwell } from './stack/tokenwell.ts'
  * The stack of one stage. Its settings come from the CDK's context (`-c stage=prod`) or from the environment:
  *   stage / TOKENWELL_STAGE · publicUrl / TOKENWELL_PUBLIC_URL · elements / TOKENWELL_ELEMENTS (a folder or file) ·
  *   alarmTopicArn / TOKENWELL_ALARM_TOPIC_ARN · reservedConcurrency / TOKENWELL_RESERVED_CONCURRENCY (call-api=400,issue-token=100) ·
- *   signingKeysInStack / TOKENWELL_SIGNING_KEYS_IN_STACK (["first","second"])
+ *   signingKeysInStack / TOKENWELL_SIGNING_KEYS_IN_STACK (["first","second"]) ·
+ *   readRecordsOf / TOKENWELL_READ_RECORDS_OF (0.1, only during the upgrade from it)
  */
 export const app = new App({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out', analyticsReporting: false })
 const settings = new Set<string>()
@@ -18,6 +20,7 @@ const elements = readSetting('elements', 'TOKENWELL_ELEMENTS')
 const alarmTopicArn = readSetting('alarmTopicArn', 'TOKENWELL_ALARM_TOPIC_ARN')
 const reservedConcurrency = readNumbers(readSetting('reservedConcurrency', 'TOKENWELL_RESERVED_CONCURRENCY') ?? '')
 const signingKeysInStack = readNames(readSetting('signingKeysInStack', 'TOKENWELL_SIGNING_KEYS_IN_STACK'))
+const readRecordsOf = readVersion(readSetting('readRecordsOf', 'TOKENWELL_READ_RECORDS_OF'))
 rejectUnknownSettings()
 
 export const stack = new Stack(app, `Tokenwell-${stage}`, { description: `Tokenwell, stage ${stage}` })
@@ -28,6 +31,7 @@ const tokenwell = new Tokenwell(stack, 'Tokens', {
   ...(elements && { elements }),
   ...(signingKeysInStack && { signingKeysInStack }),
   ...(alarmTopicArn && { alarms: Topic.fromTopicArn(stack, 'AlarmTopic', alarmTopicArn) }),
+  ...(readRecordsOf && { readRecordsOf }),
 })
 addOutputs(stack, publicUrl, tokenwell)
 app.synth()
@@ -55,6 +59,13 @@ function readNames(setting: string | undefined): string[] | undefined {
   } catch {}
   return stop(
     `The setting signingKeysInStack is ${setting}. Write the names of jwtBuilders as a JSON list, such as ["first","second"], or [].`,
+  )
+}
+
+function readVersion(setting: string | undefined): EarlierVersion | undefined {
+  if (setting === undefined || setting === '0.1') return setting
+  return stop(
+    `The setting readRecordsOf is ${setting}. Set it to 0.1 during the upgrade from that version, or remove it.`,
   )
 }
 

@@ -5,6 +5,14 @@ import type { Credentials, Ministack } from '../support/servers/ministack.ts'
 /** One line of a function's log. */
 export type LogLine = Readonly<Record<string, unknown>>
 
+export type TableItem = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+/** A resource as CloudFormation knows it. */
+export interface StackResource {
+  readonly type: string
+  readonly physicalId: string
+}
+
 /** What the operator of an account does besides deployments, with plain signed calls. */
 export interface AwsAccount {
   /** Makes a role with this policy statement, and assumes it. */
@@ -12,6 +20,12 @@ export interface AwsAccount {
   /** Invokes a function directly. Throws if the function fails. */
   invoke(functionName: string, event: object): Promise<void>
   functionNames(): Promise<readonly string[]>
+  /** The resources of a stack by logical id. */
+  stackResources(stackName: string): Promise<ReadonlyMap<string, StackResource>>
+  /** The logical ids of the resources of a stack that ever had this status. */
+  logicalIdsWithStatus(stackName: string, status: string): Promise<readonly string[]>
+  /** The items of a table, each attribute in DynamoDB's JSON. */
+  tableItems(TableName: string): Promise<readonly TableItem[]>
   /** The events that functions have logged there. */
   logLines(logGroup: string): Promise<readonly LogLine[]>
 }
@@ -29,6 +43,18 @@ export function createAwsAccount(ministack: Ministack): AwsAccount {
   const query = async (service: string, parameters: Record<string, string>) => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
     return (await send('/', { service, method: 'POST', headers, body: String(new URLSearchParams(parameters)) })).text
+  }
+  /** Each member of a list that CloudFormation answers in pages. */
+  const members = async (Action: string, StackName: string) => {
+    const found: string[] = []
+    let NextToken: string | undefined
+    do {
+      const request = { Version: '2010-05-15', Action, StackName, ...(NextToken !== undefined && { NextToken }) }
+      const text = await query('cloudformation', request)
+      found.push(...[...text.matchAll(/<member>(.*?)<\/member>/gs)].map(([, member = '']) => member))
+      NextToken = readMember(text, 'NextToken')
+    } while (NextToken)
+    return found
   }
   return {
     async assumeNewRole(name, statement) {
@@ -49,6 +75,30 @@ export function createAwsAccount(ministack: Ministack): AwsAccount {
       const { Functions }: { Functions: readonly { FunctionName: string }[] } = JSON.parse(text)
       return Functions.map(({ FunctionName }) => FunctionName)
     },
+    async stackResources(stackName) {
+      const found = await members('ListStackResources', stackName)
+      return new Map(
+        found.map((each) => {
+          const read = (name: string) => readMember(each, name) ?? assert.fail(`no ${name}: ${each}`)
+          return [read('LogicalResourceId'), { type: read('ResourceType'), physicalId: read('PhysicalResourceId') }]
+        }),
+      )
+    },
+    async logicalIdsWithStatus(stackName, status) {
+      const found = await members('DescribeStackEvents', stackName)
+      const matching = found.filter((each) => readMember(each, 'ResourceStatus') === status)
+      return matching.map((each) => readMember(each, 'LogicalResourceId') ?? '')
+    },
+    async tableItems(TableName) {
+      const { text } = await send('/', {
+        service: 'dynamodb',
+        method: 'POST',
+        headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'DynamoDB_20120810.Scan' },
+        body: JSON.stringify({ TableName }),
+      })
+      const { Items }: { Items: readonly TableItem[] } = JSON.parse(text)
+      return Items
+    },
     async logLines(logGroupName) {
       const { text } = await send('/', {
         service: 'logs',
@@ -68,7 +118,7 @@ function policy(statement: object): string {
 }
 
 function readCredentials(answer: string): Credentials {
-  const member = (name: string) => new RegExp(`<${name}>([^<]+)</${name}>`).exec(answer)?.[1] ?? ''
+  const member = (name: string) => readMember(answer, name) ?? ''
   const credentials = {
     accessKeyId: member('AccessKeyId'),
     secretAccessKey: member('SecretAccessKey'),
@@ -76,4 +126,8 @@ function readCredentials(answer: string): Credentials {
   }
   plant(credentials.secretAccessKey)
   return credentials
+}
+
+function readMember(answer: string, name: string): string | undefined {
+  return new RegExp(`<${name}>([^<]+)</${name}>`).exec(answer)?.[1]
 }

@@ -57,6 +57,10 @@ for (const [words, message] of [
     '-c signingKeysInStack=first',
     /^The setting signingKeysInStack is first\. Write the names of jwtBuilders as a JSON list, such as \["first","second"\], or \[\]\.$/m,
   ],
+  [
+    '-c readRecordsOf=0.2',
+    /^The setting readRecordsOf is 0\.2\. Set it to 0\.1 during the upgrade from that version, or remove it\.$/m,
+  ],
   ['-c stage', /^The setting stage has no value\.\nWrite each setting as -c <name>=<value>, for example /m],
   ['--stage prod', /^error: unknown option '--stage'\nWrite each setting as -c <name>=<value>, for example /m],
   ['prod', /^error: too many arguments\. .*\nWrite each setting as -c <name>=<value>, for example /m],
@@ -126,6 +130,7 @@ const nothingTold = {
   TOKENWELL_ALARM_TOPIC_ARN: '',
   TOKENWELL_RESERVED_CONCURRENCY: '',
   TOKENWELL_SIGNING_KEYS_IN_STACK: '',
+  TOKENWELL_READ_RECORDS_OF: '',
 }
 
 async function synthesize(t: TestContext, script: string, environment: Record<string, string> = {}, words = '') {
