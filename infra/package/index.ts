@@ -1,10 +1,15 @@
 /* What `import ... from 'tokenwell'` gives. */
+
+export type { MetricName } from '../../lib/log/metric.ts'
 export type { AlarmName, NumberAlarmName, ShareAlarmName } from '../stack/alarm-conditions.ts'
 export type { AlarmSettings, AlarmTuning, ShareAlarmTuning, StageAlarms } from '../stack/alarms.ts'
+export type { CallerRoleOptions, ConnectionUse } from '../stack/caller-role.ts'
 export type { EarlierVersion, FunctionName, Throttle } from '../stack/function-table.ts'
 export type { JwtAuthorization, ThrottleByFunction } from '../stack/http-interface.ts'
+export type { IMeasuredStage } from '../stack/measured-stage.ts'
 export type { Network } from '../stack/network.ts'
 export type { LogSettings } from '../stack/retained-log.ts'
 export type { MemoryMegabytes, ReservedConcurrency } from '../stack/stage-functions.ts'
 export type { TelemetrySettings } from '../stack/telemetry.ts'
 export { Tokenwell, type TokenwellProps, type ValkeyCache } from '../stack/tokenwell.ts'
+export type { ITokenwell, TokenwellAttributes } from '../stack/tokenwell-stage.ts'

@@ -1,4 +1,4 @@
-import { Aws, Duration, Fn, Stack } from 'aws-cdk-lib'
+import { Aws, Duration, Fn } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import {
   CfnStage,
@@ -13,7 +13,6 @@ import { HttpIamAuthorizer, HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigateway
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct, type IConstruct } from 'constructs'
-import { callMethods } from '../../lib/api-call/api-endpoint.ts'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import {
   constructIdOf,
@@ -90,24 +89,6 @@ export class HttpInterface extends Construct {
       if (whyPublic !== undefined) for (const route of added) suppressAuthorization(route, whyPublic)
       return added
     })
-  }
-
-  /** The ARN of one connection's token in IAM policies. */
-  tokenArn(connection: string): string {
-    return this.arnOf(`POST/connections/${connection}/token`)
-  }
-
-  /**
-   * The ARNs of all calls of one connection's API, one for each method. IAM's wildcard also matches slashes: in place of the method
-   * it would allow `GET/connections/<another>/api/connections/<this one>/api/`.
-   */
-  callArns(connection: string): string[] {
-    return callMethods.map((method) => this.arnOf(`${method}/connections/${connection}/api/*`))
-  }
-
-  private arnOf(methodAndPath: string): string {
-    const resourceName = `$default/${methodAndPath}`
-    return Stack.of(this).formatArn({ service: 'execute-api', resource: this.api.apiId, resourceName })
   }
 }
 

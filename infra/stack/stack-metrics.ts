@@ -1,15 +1,15 @@
 import { Duration } from 'aws-cdk-lib'
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
-import { Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch'
+import { Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
-import { serviceName } from '../../lib/configuration/deployment.ts'
-import { type MetricName, metricNamespace } from '../../lib/log/metric.ts'
+import type { MetricName } from '../../lib/log/metric.ts'
 import { forEachFunction } from './function-table.ts'
 import type { RefreshQueue } from './refresh-queue.ts'
 import type { StageFunctions } from './stage-functions.ts'
+import { metricPeriod, stageMetric } from './stage-metric.ts'
 import type { TokenFunction } from './token-function.ts'
 
-const period = Duration.minutes(5)
+const period = metricPeriod
 
 export type StackMetrics = ReturnType<typeof createStackMetrics>
 export type FunctionMetrics = ReturnType<typeof metricsOf>
@@ -40,9 +40,7 @@ export function createStackMetrics(stage: string, { functions, refreshes, api }:
 }
 
 function createOwnMetrics(stage: string) {
-  const dimensionsMap = { service: serviceName(stage) }
-  const own = (metricName: MetricName, statistic = Stats.SUM) =>
-    new Metric({ namespace: metricNamespace, metricName, dimensionsMap, statistic, period })
+  const own = (metricName: MetricName, statistic = Stats.SUM) => stageMetric(stage, metricName, { statistic })
   return {
     tokensFromMemory: own('TokensFromMemory'),
     tokensFromCache: own('TokensFromCache'),

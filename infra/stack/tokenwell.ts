@@ -1,12 +1,10 @@
 import { Stack, Token } from 'aws-cdk-lib'
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2'
 import { EventBus } from 'aws-cdk-lib/aws-events'
-import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
+import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
-import { Construct } from 'constructs'
+import type { Construct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
-import { nearestName } from '../../lib/configuration/finding.ts'
-import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { type AlarmSettings, createAlarms, type StageAlarms } from './alarms.ts'
 import { CacheSecret } from './cache-secret.ts'
 import { ElementParameters } from './element-parameters.ts'
@@ -35,6 +33,13 @@ import {
 } from './stage-functions.ts'
 import type { TelemetrySettings } from './telemetry.ts'
 import { TokenTable } from './token-table.ts'
+import {
+  demandConnection,
+  ImportedStage,
+  type ITokenwell,
+  type TokenwellAttributes,
+  TokenwellStage,
+} from './tokenwell-stage.ts'
 import { WarmSchedule } from './warm-schedule.ts'
 
 /** A Valkey (or Redis) server that holds the tokens instead of a table. */
@@ -127,7 +132,13 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings {
 }
 
 /** All resources of one stage of Tokenwell. */
-export class Tokenwell extends Construct implements IConnectable {
+export class Tokenwell extends TokenwellStage implements IConnectable {
+  /** Imports a deployed stage, so that a stack can grant its connections and read its metrics. */
+  static fromAttributes(scope: Construct, id: string, attributes: TokenwellAttributes): ITokenwell {
+    return new ImportedStage(scope, id, attributes)
+  }
+
+  readonly stage: string
   readonly functions: StageFunctions
   readonly http: HttpInterface
   readonly cacheSecret: CacheSecret
@@ -149,6 +160,7 @@ export class Tokenwell extends Construct implements IConnectable {
     super(scope, id)
     const { stage, elements, authorization, alarms: topic, alarmSettings: settings } = props
     checkProperties(props)
+    this.stage = stage
     this.isBehindIam = authorization === undefined
     this.table = props.cache ? undefined : new TokenTable(this, 'Table', props)
     this.cacheSecret = new CacheSecret(this, 'CacheSecret', props)
@@ -177,21 +189,29 @@ export class Tokenwell extends Construct implements IConnectable {
         : createAlarms(this, 'Alarms', { metrics, ...(topic && { topic }), ...(settings && { settings }) })
   }
 
+  get httpApiId(): string {
+    return this.http.api.apiId
+  }
+
+  get apiUrl(): string {
+    return this.http.api.apiEndpoint
+  }
+
+  protected override get eventBusArn(): string {
+    return this.events.eventBusArn
+  }
+
+  protected get account(): string {
+    return Stack.of(this).account
+  }
+
+  protected get region(): string {
+    return Stack.of(this).region
+  }
+
   /** The security groups of the functions in a VPC. All functions have the same. */
   get connections(): Connections {
     return this.functions.issueToken.lambda.connections
-  }
-
-  /** Allows the grantee to get the tokens of one connection. */
-  grantToken(grantee: IGrantable, connection: string): Grant {
-    this.demandGrantable(connection)
-    return grantRoutes(grantee, [this.http.tokenArn(connection)])
-  }
-
-  /** Allows the grantee to call the API of one connection with every method and path. The grantee gets no token. */
-  grantCall(grantee: IGrantable, connection: string): Grant {
-    this.demandGrantable(connection)
-    return grantRoutes(grantee, this.http.callArns(connection))
   }
 
   /**
@@ -202,26 +222,13 @@ export class Tokenwell extends Construct implements IConnectable {
     return this.functions.issueToken.lambda.grantInvoke(grantee)
   }
 
-  /**
-   * Allows the grantee to put events on the bus of this stage, and so to have tokens renewed or dropped and elements read again. No
-   * event makes Tokenwell hand out a token.
-   */
-  grantEvents(grantee: IGrantable): Grant {
-    return this.events.grantPutEventsTo(grantee)
-  }
-
-  /** @throws {Error} if IAM does not decide, or the name is not the name of one connection */
-  private demandGrantable(connection: string): void {
+  protected override demandGrantable(connection: string): void {
     if (!this.isBehindIam)
       throw new Error(
         'A grant of IAM has no effect with a JWT authorizer. The claim in the JWT decides which connections a caller may use.',
       )
-    if (!isElementId(connection)) throw new Error(`${JSON.stringify(connection)} cannot be the name of a connection.`)
-    const names = this.deployed?.idsOf('endpointConnection')
-    if (names === undefined || names.includes(connection)) return
-    const nearest = nearestName(connection, names)
-    const advice = nearest === undefined ? `The connections are ${names.join(', ')}.` : `Did you mean ${nearest}?`
-    throw new Error(`The elements have no connection ${connection}. ${advice}`)
+    super.demandGrantable(connection)
+    if (this.deployed) demandConnection(connection, this.deployed.idsOf('endpointConnection'))
   }
 
   /** Deploys the elements, and a rotated secret for each jwtBuilder whose keys Tokenwell makes. */
@@ -269,10 +276,6 @@ export class Tokenwell extends Construct implements IConnectable {
       ...(network && { network: withSecurityGroups(this, network, cache?.valkeyUrl) }),
     })
   }
-}
-
-function grantRoutes(grantee: IGrantable, resourceArns: string[]): Grant {
-  return Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns })
 }
 
 /** @throws {Error} for a property that is not valid, before anything is deployed with it */

@@ -15,10 +15,7 @@ import { createTestStack, everyProperty, functionsOf, resourceNamed } from './st
 const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
 
 test('the policy for a role without an app of your own is the one that grantToken gives', (t) => {
-  const [policy, ...more] = [...page.matchAll(/^```json\n([\s\S]*?)^```$/gm)]
-    .map(([, text = '']) => JSON.parse(text.replace('<api id>', 'TokensHttpApi')))
-    .filter((each) => 'Statement' in each)
-  assert.deepEqual(more, [])
+  const [policy] = policiesOfPage()
   const { stack, tokenwell } = createTestStack(t)
   const caller = new Role(stack, 'Caller', { assumedBy: new AccountPrincipal('111122223333') })
   tokenwell.grantToken(caller, 'orders')
@@ -26,8 +23,20 @@ test('the policy for a role without an app of your own is the one that grantToke
   assert.deepEqual(policy, Properties['PolicyDocument'])
 })
 
+test('the policy in the account of a caller is for the role that callerRole makes in the example', (t) => {
+  const [, policy, ...more] = policiesOfPage()
+  assert.deepEqual(more, [])
+  const { stack, tokenwell } = createTestStack(t)
+  const [, roleName = ''] = /roleName: '([\w-]+)'/.exec(page.split('### Callers of other accounts')[1] ?? '') ?? []
+  const trusted = new AccountPrincipal('444455556666')
+  tokenwell.callerRole('Billing', { trusted, connections: { orders: ['token'] }, roleName })
+  const { Properties } = resourceNamed(stack, 'AWS::IAM::Role', 'TokensCallersBilling')
+  const Resource = `arn:aws:iam::111122223333:role/${Properties['RoleName']}`
+  assert.deepEqual(policy?.Statement, [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource }])
+})
+
 test('the tables of properties and of members are those of the construct', () => {
-  const source = readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8')
+  const source = readStack('tokenwell.ts')
   const settings = readFileSync(join(root, 'infra', 'stack', 'retained-log.ts'), 'utf8')
   const properties = [...memberNames(bodyOf(source, 'interface TokenwellProps'))]
   const inherited = [
@@ -36,9 +45,14 @@ test('the tables of properties and of members are those of the construct', () =>
   ]
   assert.deepEqual(namesIn('### Properties').toSorted(), [...properties, ...inherited].toSorted())
 
-  const members = bodyOf(source, 'class Tokenwell').matchAll(/^ {2}(?:readonly |get )?(\w+)(?:: |\()/gm)
-  const names = [...members].map(([, name = '']) => name).filter((name) => name !== 'constructor')
-  assert.deepEqual(namesIn('### Methods and members').toSorted(), names.toSorted())
+  const sources = [
+    bodyOf(source, 'class Tokenwell'),
+    bodyOf(readStack('tokenwell-stage.ts'), 'interface ITokenwell'),
+    bodyOf(readStack('measured-stage.ts'), 'interface IMeasuredStage'),
+  ]
+  const members = sources.join('').matchAll(/^ {2}(?:static |readonly |get )?(\w+)(?:: |\()/gm)
+  const names = new Set([...members].map(([, name = '']) => name).filter((name) => name !== 'constructor'))
+  assert.deepEqual(namesIn('### Methods and members').toSorted(), [...names].toSorted())
 })
 
 test('the table of properties calls those properties required that the construct requires', () => {
@@ -159,6 +173,17 @@ test('functions on Lambda refuse the variables of the table, except with the val
 
 function telemetry(): string {
   return readFileSync(join(root, 'infra', 'stack', 'telemetry.ts'), 'utf8')
+}
+
+/** The IAM policies of the page. */
+function policiesOfPage() {
+  return [...page.matchAll(/^```json\n([\s\S]*?)^```$/gm)]
+    .map(([, text = '']): { Statement?: unknown } => JSON.parse(text.replace('<api id>', 'TokensHttpApi')))
+    .filter((each) => 'Statement' in each)
+}
+
+function readStack(file: string): string {
+  return readFileSync(join(root, 'infra', 'stack', file), 'utf8')
 }
 
 function typesOf(stack: Parameters<typeof functionsOf>[0]): string[] {

@@ -126,7 +126,7 @@ test('a threshold, periods and a minimum are changed by the name of their alarm,
 
 test('a setting of an alarm that would have no effect is an error', (t) => {
   const refused = (alarmSettings: object, message: string) =>
-    assert.throws(() => createTestStack(t, { alarmSettings: alarmSettings as AlarmSettings }), { message })
+    assert.throws(() => createTestStack(t, { alarmSettings }), { message })
   refused({ deadLetter: false }, 'alarmSettings: The alarm "deadLetter" does not exist. Did you mean deadLetters?')
   assert.throws(
     () => createTestStack(t, { alarmSettings: { all: false } as AlarmSettings }),
