@@ -23,6 +23,7 @@ const signingKeysInStack = readNames(readSetting('signingKeysInStack', 'TOKENWEL
 const readRecordsOf = readVersion(readSetting('readRecordsOf', 'TOKENWELL_READ_RECORDS_OF'))
 rejectUnknownSettings()
 
+demandStackName(stage)
 export const stack = new Stack(app, `Tokenwell-${stage}`, { description: `Tokenwell, stage ${stage}` })
 const tokenwell = new Tokenwell(stack, 'Tokens', {
   stage,
@@ -85,6 +86,14 @@ function demandSetting(name: string, variable: string): string {
   const value = readSetting(name, variable)
   if (value !== undefined) return value
   return stop(`The setting ${name} is missing. Add -c ${name}=..., or set the environment variable ${variable}.`)
+}
+
+/** A name with `-` for each `_` could be the name of another stage's stack, which would then be replaced. */
+function demandStackName(name: string): void {
+  if (!name.includes('_')) return
+  stop(
+    `The stage ${name} has a _, which the name of a CloudFormation stack cannot have. Write - instead, or create the construct in a stack of your own app.`,
+  )
 }
 
 function stop(sentence: string): never {

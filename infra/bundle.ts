@@ -49,7 +49,7 @@ function isWithin(folder: string, path: string): boolean {
 }
 
 /**
- * How a function is bundled for Lambda's nodejs24.x: ESM, minified, with source maps. Clients that not every deployment uses are
+ * How a function is bundled for Lambda's nodejs24.x: ESM, minified. Clients that not every deployment uses are
  * separate files, so that an instance loads only those that it needs.
  */
 export const bundling = {
@@ -61,8 +61,8 @@ export const bundling = {
   splitting: true,
   outExtension: { '.js': '.mjs' },
   minify: true,
+  // The frames of an error keep their names. Source maps would be most of what is deployed, and nothing on Lambda reads them.
   keepNames: true,
-  sourcemap: true,
   // No compile cache of V8 is deployed. It would save a thirtieth of the first token's time, and is valid only for one version of Node.js, one
   // architecture and one user id. Lambda changes these without notice. In /tmp a cold instance would find none.
   // The ESM builds of the AWS SDK and others are smaller and start faster than their CommonJS ones.

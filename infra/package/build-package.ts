@@ -80,13 +80,12 @@ async function bundleConstruct(folder: string): Promise<Metafile> {
 
 async function bundleCommand(folder: string): Promise<Metafile> {
   const entryPoints = [join(root, 'infra', 'cli', 'tokenwell.ts')]
-  return await bundle({ ...bundling, target: 'node22', sourcemap: false, entryPoints, outdir: join(folder, 'command') })
+  return await bundle({ ...bundling, target: 'node22', entryPoints, outdir: join(folder, 'command') })
 }
 
 async function bundleFunction(name: string, folder: string): Promise<Metafile> {
   const entryPoints = [join(root, 'functions', name, 'index.ts')]
-  // Nothing on Lambda reads source maps, and they would be most of the package.
-  return await bundle({ ...bundling, sourcemap: false, entryPoints, outdir: join(folder, 'functions', name) })
+  return await bundle({ ...bundling, entryPoints, outdir: join(folder, 'functions', name) })
 }
 
 async function bundle(options: BuildOptions): Promise<Metafile> {

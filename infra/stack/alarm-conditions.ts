@@ -192,9 +192,10 @@ function conditionsOfEvents({ deadLetters, oldestSeconds }: StackMetrics['queue'
     },
     eventsWaiting: {
       metric: oldestSeconds,
-      threshold: 300,
+      // Later than the third delivery of an event that fails, which is a dead letter then.
+      threshold: 900,
       meaning:
-        'An event has waited for more than 5 minutes, so changes of elements and keys take effect late. See the log of refresh-token.',
+        'An event has waited for more than 15 minutes, so changes of elements and keys take effect late. See the log of refresh-token.',
     },
   } satisfies Readonly<Record<string, AlarmCondition>>
 }

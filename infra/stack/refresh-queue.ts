@@ -3,6 +3,7 @@ import { EventSourceMapping, type IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { maximumDeliveries } from '../../lib/events/dead-letters.ts'
+import { functionTable } from './function-table.ts'
 import { suppressCheckov, suppressNag } from './suppressions.ts'
 
 /** The function itself moves a message to the dead-letter queue and adds the reason. SQS moves only messages that crash the function before that. */
@@ -10,8 +11,11 @@ const maximumReceives = maximumDeliveries + 2
 const batchSize = 10
 /** Each run requests tokens. More runs would only wait for the same leases and token endpoints. */
 export const maximumConcurrency = 10
-/** Longer than the function's time-out: a message comes back only when no run can still be working on its batch. */
-const visibilityTimeout = Duration.minutes(2)
+/**
+ * As many times the function's time-out as AWS recommends. Lambda repeats a run that it has throttled until this time is over. Only
+ * then does the message come back, which counts as one more delivery.
+ */
+const timeoutsUntilRedelivery = 6
 
 const inAnyCase = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true } as const satisfies QueueProps
 
@@ -26,7 +30,7 @@ export class RefreshQueue extends Construct {
     this.queue = new Queue(this, 'Queue', {
       ...inAnyCase,
       retentionPeriod: Duration.days(4),
-      visibilityTimeout,
+      visibilityTimeout: Duration.seconds(timeoutsUntilRedelivery * functionTable.refreshToken.timeoutSeconds),
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maximumReceives },
     })
     suppressNag(this.deadLetters, { 'Serverless-SQSRedrivePolicy': 'It is the dead-letter queue itself.' })

@@ -18,7 +18,6 @@ test('the built issue-token answers an event with only its folder, in a separate
   const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('issue-token', folder)
   const size = statSync(bundle).size
-  assert.ok(existsSync(`${bundle}.map`), 'its source map lies beside it')
   assert.ok(size < 210_000, `${size} bytes`)
   t.diagnostic(`issue-token: ${Math.round(size / 1024)} KiB`)
 
@@ -48,6 +47,15 @@ test('the built issue-token answers an event with only its folder, in a separate
   assert.doesNotMatch(names, /parameter-store|secrets-manager|dynamodb|valkey/, 'no client is loaded that is not used')
   for (const unused of ['internal/deps/undici/undici', 'http2'])
     assert.ok(!builtIns.includes(`NativeModule ${unused}`), `nor is ${unused} of Node.js`)
+})
+
+test('a deployment has no source maps, and the frames of its errors have the names of the source', async (t) => {
+  const folder = await temporaryFolder(t)
+  const bundle = await bundleFunction('issue-token', folder)
+  const files = readdirSync(dirname(bundle)).filter((file) => !file.endsWith('.mjs'))
+  assert.deepEqual(files, [])
+  const failed = run(process.execPath, [bundle], { env: {} })
+  await assert.rejects(failed, ({ stderr }: { stderr: string }) => / at readEnvironment \(/.test(stderr))
 })
 
 test('a function without its environment variables names the missing ones', async (t) => {

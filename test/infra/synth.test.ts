@@ -112,6 +112,13 @@ test('the app deploys nothing without a stage or a public URL', async (t) => {
   )
 })
 
+test('a stage whose name cannot be part of a stack name is refused with the reason', async (t) => {
+  const settings = { TOKENWELL_STAGE: 'my_stage', TOKENWELL_PUBLIC_URL: 'https://tokens.example' }
+  const { status, output } = await synthesize(t, 'app.ts', settings)
+  assert.equal(status, 1)
+  assert.match(output, /^The stage my_stage has a _, which the name of a CloudFormation stack cannot have\. Write - /m)
+})
+
 test('infra/README.md lists the settings that the app reads', () => {
   const app = readFileSync(join(root, 'infra', 'app.ts'), 'utf8')
   const read = [...app.matchAll(/Setting\('(\w+)', '(\w+)'\)/g)].flatMap(([, context = '', variable = '']) => [

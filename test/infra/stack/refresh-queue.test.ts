@@ -5,13 +5,13 @@ import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf 
 
 const day = 86_400
 
-test('events are kept for four days and redelivered after two minutes, dead letters are kept for two weeks, and both are encrypted', (t) => {
+test('events are kept for four days and redelivered after six minutes, dead letters are kept for two weeks, and both are encrypted', (t) => {
   const queues = resourcesOf(createTestStack(t, everyProperty).stack, 'AWS::SQS::Queue')
   const found = Object.entries(queues).map(([id, { Properties }]) => [id, Properties])
   assert.deepEqual(Object.fromEntries(found), {
     TokensRefreshesQueue: {
       MessageRetentionPeriod: 4 * day,
-      VisibilityTimeout: 120,
+      VisibilityTimeout: 360,
       RedrivePolicy: { deadLetterTargetArn: 'TokensRefreshesDeadLetters.Arn', maxReceiveCount: 5 },
       SqsManagedSseEnabled: true,
     },
@@ -25,11 +25,11 @@ test('the function moves a message to the dead-letter queue with its reason befo
   assert.ok(maxReceiveCount > maximumDeliveries)
 })
 
-test('a message is not redelivered while a run may be working on its batch', (t) => {
+test('a message is redelivered after six times the time-out of the function, as AWS recommends for runs that Lambda throttles', (t) => {
   const { stack } = createTestStack(t)
   const { Timeout } = resourceNamed(stack, 'AWS::Lambda::Function', 'TokensRefreshTokenFunction').Properties
   const queue = resourceNamed(stack, 'AWS::SQS::Queue', 'TokensRefreshesQueue').Properties
-  assert.ok(Number(queue['VisibilityTimeout']) > Number(Timeout))
+  assert.equal(queue['VisibilityTimeout'], 6 * Number(Timeout))
 })
 
 test('refresh-token gets batches of ten, at most ten at a time, and reports the failed messages', (t) => {
