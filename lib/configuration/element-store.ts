@@ -64,3 +64,29 @@ export async function* readAllElements<K extends Kind>(
   for (const some of batchesOf(references, elementsInOneRead))
     for (const reading of await store.get(some)) if (reading) yield reading as ElementReading<K>
 }
+
+/** The same store. Reads that begin at the same moment become one round trip. */
+export function mergeReads(store: ElementStore): ElementStore {
+  let waiting: ElementReference[] = []
+  let reading: ReturnType<ElementStore['get']> | undefined
+
+  async function readWaiting(): ReturnType<ElementStore['get']> {
+    // All reads that begin until then are part of it.
+    await Promise.resolve()
+    const references = waiting
+    waiting = []
+    reading = undefined
+    return await store.get(references)
+  }
+
+  return {
+    async get(references) {
+      const from = waiting.length
+      waiting.push(...references)
+      reading ??= readWaiting()
+      return (await reading).slice(from, from + references.length)
+    },
+    ids: (kind) => store.ids(kind),
+    findings: () => store.findings(),
+  }
+}

@@ -1,5 +1,6 @@
+import { batchesOf } from '../base/semaphore.ts'
 import type { Deployment } from '../configuration/deployment.ts'
-import type { ElementStore } from '../configuration/element-store.ts'
+import { type ElementStore, mergeReads } from '../configuration/element-store.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
 import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key.ts'
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
@@ -27,13 +28,17 @@ export interface KeyPublisherDependencies {
   readonly log: Log
 }
 
+/**
+ * So that 1,000 jwtBuilders are published within the 60 s of refresh-token. KMS makes 300 signatures a second, and Parameter Store
+ * answers 40 reads a second, each of ten elements.
+ */
+const buildersAtATime = 25
+
 export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
   const { elements, deployment, secrets, publicationStore, publications, now, log } = dependencies
 
-  async function publishKeysOf(jwtBuilder: string, deadline: number): Promise<void> {
-    // A revoked key is withdrawn first, because the next steps may fail.
-    await publications.withdraw(jwtBuilder, deadline)
-    const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
+  async function publishKeysOf(jwtBuilder: string, store: ElementStore, deadline: number): Promise<void> {
+    const builder = await resolveBuilderKey(store, deployment, jwtBuilder)
     let signingKeys: readonly SigningKey[] = []
 
     const published = await publications.change(
@@ -69,13 +74,31 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
     log({ event: 'publication_failed', jwtBuilder, code, reason, ...signatureAge(published) })
   }
 
-  async function publishOrReport(jwtBuilder: string, deadline: number): Promise<void> {
+  async function publishOrReport(jwtBuilder: string, store: ElementStore, deadline: number): Promise<void> {
     try {
-      await publishKeysOf(jwtBuilder, deadline)
+      await publishKeysOf(jwtBuilder, store, deadline)
     } catch (error) {
       if (!isForOperators(error)) throw error
       await reportFailure(jwtBuilder, error, deadline)
     }
+  }
+
+  /** @returns the failures that pass by themselves */
+  async function publishTogether(jwtBuilders: readonly string[], deadline: number): Promise<unknown[]> {
+    const failures: unknown[] = []
+    const forEach = async (names: readonly string[], run: (jwtBuilder: string) => Promise<void>) => {
+      const outcomes = await Promise.allSettled(names.map(run))
+      failures.push(...outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : [])))
+      return names.filter((_name, index) => outcomes[index]?.status === 'fulfilled')
+    }
+    // Revoked keys are withdrawn first, because the next steps may fail.
+    const isAnyRevoked = await publications.isAnyRevoked(deadline).catch(() => true)
+    const withdrawn = isAnyRevoked
+      ? await forEach(jwtBuilders, (jwtBuilder) => publications.withdraw(jwtBuilder, deadline))
+      : jwtBuilders
+    const store = mergeReads(elements)
+    await forEach(withdrawn, (jwtBuilder) => publishOrReport(jwtBuilder, store, deadline))
+    return failures
   }
 
   return {
@@ -92,13 +115,8 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
      */
     async publish(jwtBuilders: readonly string[], deadline: number): Promise<void> {
       const failures: unknown[] = []
-      for (const jwtBuilder of new Set(jwtBuilders)) {
-        try {
-          await publishOrReport(jwtBuilder, deadline)
-        } catch (error) {
-          failures.push(error)
-        }
-      }
+      for (const some of batchesOf([...new Set(jwtBuilders)], buildersAtATime))
+        failures.push(...(await publishTogether(some, deadline)))
       if (failures.length > 0) throw failures[0]
     },
   }

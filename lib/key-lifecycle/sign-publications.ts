@@ -1,3 +1,4 @@
+import { batchesOf, forEachAtMost } from '../base/semaphore.ts'
 import type { Pause } from '../base/time.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
@@ -14,23 +15,41 @@ export interface PublicationSigningDependencies {
 
 /** An IAM permission that the same deployment grants takes effect some seconds later. */
 const pauseMilliseconds = 3_000
+/** Publications that are read or written together. There may be a thousand jwtBuilders. */
+const publicationsAtATime = 25
+/** In the last part of the time nothing new begins that need not be done. */
+const reserveMilliseconds = 20_000
 
 /** Signs the published keys of all jwtBuilders, before a deployment updates the function that serves them. */
 export function createPublicationSigning(dependencies: PublicationSigningDependencies) {
   const { elements, publicationStore, keyPublisher, now, pause } = dependencies
 
+  async function refusedOf(jwtBuilders: readonly string[], deadline: number): Promise<readonly string[]> {
+    const refused: string[] = []
+    await forEachAtMost(publicationsAtATime, jwtBuilders, async (jwtBuilder) => {
+      if (await publicationStore.isRefused(jwtBuilder, deadline)) refused.push(jwtBuilder)
+    })
+    return refused
+  }
+
   async function signOnce(deadline: number): Promise<void> {
     const jwtBuilders = await elements.ids('jwtBuilder')
-    await keyPublisher.publish(jwtBuilders, deadline)
-    const unsigned: string[] = []
-    for (const jwtBuilder of jwtBuilders)
-      if (await publicationStore.isRefused(jwtBuilder, deadline)) unsigned.push(jwtBuilder)
+    const refused = await refusedOf(jwtBuilders, deadline)
+    await keyPublisher.publish(refused, deadline)
+    const unsigned = await refusedOf(refused, deadline)
     if (unsigned.length > 0) throw new UnsignedPublicationsError(unsigned)
+
+    const others = jwtBuilders.filter((jwtBuilder) => !refused.includes(jwtBuilder))
+    for (const some of batchesOf(others, publicationsAtATime)) {
+      if (now() + reserveMilliseconds > deadline) return
+      await keyPublisher.publish(some, deadline)
+    }
   }
 
   return {
     /**
-     * Publishes the keys of all jwtBuilders. If that fails, it tries again until the deadline.
+     * Publishes the keys of all jwtBuilders, first of those whose published keys would no longer be served. If that fails, it tries
+     * again until the deadline. If the time is over before the others are published, an event or the next reconciliation publishes them.
      * @param deadline milliseconds since the epoch
      * @throws {UnsignedPublicationsError} if keys that are published now would no longer be served
      * @throws the error that kept keys from being published

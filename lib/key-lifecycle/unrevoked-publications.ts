@@ -61,6 +61,13 @@ export function createUnrevokedPublications(dependencies: UnrevokedPublicationsD
     revokedOf,
     change,
     /**
+     * Whether the operator has revoked a key of any jwtBuilder by an event.
+     * @throws {CacheUnavailableError}
+     */
+    async isAnyRevoked(waitUntil: number): Promise<boolean> {
+      return (await secretsVersion.revocations(waitUntil)).length > 0
+    },
+    /**
      * Withdraws revoked keys. It needs neither elements nor secrets.
      * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}

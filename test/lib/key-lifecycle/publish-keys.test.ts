@@ -296,17 +296,37 @@ test('an error that the operator must fix is logged without a secret, the publis
   assert.deepEqual(
     publication.log
       .slice(1)
-      .map((event) => (event.event === 'publication_failed' ? [event.jwtBuilder, event.code] : event)),
+      .map((event) => (event.event === 'publication_failed' ? [event.jwtBuilder, event.code] : event))
+      .toSorted(),
     [
       ['theBuilder', 'key_store'],
-      ['wrong', 'configuration'],
       ['theBuilder', 'secret_missing'],
+      ['wrong', 'configuration'],
     ],
   )
   assert.doesNotMatch(JSON.stringify(publication.log), /hunter2/)
   publication.secrets.set(location, pem())
   await publication.publish('wrong', 'right')
   assert.equal((await publication.kids('right')).length, 1)
+})
+
+test('many jwtBuilders are published together, with one read for all builders and one for all their key stores', async (t) => {
+  const names = Array.from({ length: 60 }, (_, index) => `builder${index}`)
+  const reads: number[] = []
+  const publication = await thePublication(t, {
+    builders: Object.fromEntries(names.map((name) => [name, { keyStoreRef: 'theKeys' }])),
+    wrapElements: (store) => ({
+      ...store,
+      get: async (references) => {
+        reads.push(references.length)
+        return await store.get(references)
+      },
+    }),
+  })
+  publication.secrets.set(location, pem())
+  await publication.publish(...names)
+  assert.deepEqual(reads, [25, 25, 25, 25, 10, 10])
+  for (const name of names) assert.equal((await publication.kids(name)).length, 1)
 })
 
 test('an error that passes by itself is thrown after the other jwtBuilders are published', async (t) => {

@@ -30,6 +30,10 @@ interface Options {
   readonly more?: readonly object[]
   readonly publicationKey?: PublicationSigner
   readonly secret?: () => string
+  /** More jwtBuilders with the same key, of which nothing is published yet. */
+  readonly newBuilders?: readonly string[]
+  /** How long each read of a secret takes. */
+  readonly secretMilliseconds?: number
 }
 
 /** A record as version 0.1 writes and serves it: all keys that have not ended, even if an attacker wrote them. */
@@ -42,20 +46,26 @@ async function shownBefore(store: RecordStore, now: number): Promise<string[]> {
 async function deploymentOf01(t: TestContext, { more = [], ...options }: Options = {}) {
   const { publicationKey = thePublicationKey, secret = () => JSON.stringify({ keys: [{ ...key, kid: 'ours' }] }) } =
     options
+  const { newBuilders = [], secretMilliseconds = 0 } = options
   let time = start
   const log: LogEvent[] = []
-  const store = memoryRecords({ maximumRecords: 10 })
+  const store = memoryRecords({ maximumRecords: 100 })
   const ours = { ...publicKey, kid: 'ours', use: 'sig', alg: 'ES256', publishedAt: start - 1e9 }
   const jwks = JSON.stringify({ keys: [ours, ...more] })
   await store.write(name, { version: '0.1', removableFrom: start + 1e12, fields: { jwks } }, undefined)
   const elements: RawElements = {
     ...exampleElements(exampleIssuer),
-    jwtBuilder: { theBuilder: { signatureAlgorithm: 'ES256', keyStoreRef: 'theKeys' } },
+    jwtBuilder: Object.fromEntries(
+      [...newBuilders, 'theBuilder'].map((id) => [id, { signatureAlgorithm: 'ES256', keyStoreRef: 'theKeys' }]),
+    ),
     keyStore: { theKeys: { location: 'tokenwell/local/the-keys' } },
   }
   const ports = withDefaultPorts({
     ...{ store, publicationKey, elements: await elementStoreOf(t, elements) },
-    secretStore: singleVersionSecrets(async () => new Secret(secret())),
+    secretStore: singleVersionSecrets(async () => {
+      time += secretMilliseconds
+      return new Secret(secret())
+    }),
     ...{ connections: unchangingConnections(plainConnection), secrets: thePassword, signers: theSigners },
     tokenEndpoint: { post: () => assert.fail('no token is asked for here') },
     now: () => time,
@@ -70,8 +80,8 @@ async function deploymentOf01(t: TestContext, { more = [], ...options }: Options
     ...{ store, log, now: () => time },
     sign: () => createBackgroundApplication(ports).signPublications(start + 55_000),
     shownBefore: () => shownBefore(store, time),
-    async shownAfter() {
-      const publication = await createPublicApplication(ports).readPublishedKeys('theBuilder', time + 2_000)
+    async shownAfter(jwtBuilder = 'theBuilder') {
+      const publication = await createPublicApplication(ports).readPublishedKeys(jwtBuilder, time + 2_000)
       return keysOf(publication, time).map(({ jwk }) => jwk.kid)
     },
   }
@@ -132,4 +142,15 @@ test('if a served set cannot be signed, the deployment fails and names the jwtBu
   })
   assert.equal(deployment.now(), start, 'waiting would not help')
   assert.deepEqual(await deployment.shownBefore(), ['ours'])
+})
+
+test('a deployment signs what is served first, and leaves the rest to the next reconciliation when its time is over', async (t) => {
+  const newBuilders = Array.from({ length: 80 }, (_, index) => `new${index}`)
+  const deployment = await deploymentOf01(t, { newBuilders, secretMilliseconds: 1_000 })
+  await deployment.sign()
+  assert.deepEqual(await deployment.shownAfter(), ['ours'])
+  const published: string[] = []
+  for (const each of newBuilders) if ((await deployment.shownAfter(each)).length > 0) published.push(each)
+  assert.equal(published.length, 50)
+  assert.ok(deployment.now() < start + 55_000, 'before Lambda ends the function')
 })
