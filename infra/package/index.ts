@@ -9,6 +9,7 @@ export type { JwtAuthorization, ThrottleByFunction } from '../stack/http-interfa
 export type { IMeasuredStage } from '../stack/measured-stage.ts'
 export type { Network } from '../stack/network.ts'
 export type { LogSettings } from '../stack/retained-log.ts'
+export type { SigningKeySettings } from '../stack/rotated-keys.ts'
 export type { MemoryMegabytes, ReservedConcurrency } from '../stack/stage-functions.ts'
 export type { TelemetrySettings } from '../stack/telemetry.ts'
 export { Tokenwell, type TokenwellProps, type ValkeyCache } from '../stack/tokenwell.ts'

@@ -11,13 +11,32 @@ import { readDuration } from '../../lib/configuration/value-syntax.ts'
 import { unlessRolledBack } from './removal.ts'
 import { suppressCheckov } from './suppressions.ts'
 
-export interface RotatedKeysProps {
+export interface SigningKeySettings {
+  /**
+   * The jwtBuilders with `jwkEnabled` whose secrets are in the stack itself, which has room for 100. All others are in nested stacks.
+   * Never take the name of a deployed jwtBuilder out of the list.
+   * @default - all are in the stack itself
+   */
+  readonly signingKeysInStack?: readonly string[]
+  /**
+   * The regions to which the secrets of jwtBuilders with `jwkEnabled` are replicated, for a stage of the same name there: see
+   * `infra/two-regions.md`. A replica is encrypted with a key of AWS.
+   * @default - no replicas
+   */
+  readonly signingKeyReplicas?: readonly string[]
+  /**
+   * `false` in a region to which these secrets are replicated. The stack then makes neither secrets nor rotations, and the functions
+   * sign with the replicas.
+   * @default true
+   */
+  readonly makesSigningKeys?: boolean
+}
+
+export interface RotatedKeysProps extends SigningKeySettings {
   readonly stage: string
   readonly rotateKey: IFunction
   readonly encryptionKey?: IKey
   readonly removalPolicy?: RemovalPolicy
-  /** The jwtBuilders whose secrets are in the stack itself, if not all of them are. All others are in nested stacks. */
-  readonly signingKeysInStack?: readonly string[]
 }
 
 export interface RotatedBuilder {
@@ -55,6 +74,10 @@ export class RotatedKeys extends Construct {
 
   constructor(scope: Construct, id: string, props: RotatedKeysProps) {
     super(scope, id)
+    if (props.makesSigningKeys === false && props.signingKeyReplicas)
+      throw new Error(
+        'signingKeyReplicas has no effect with makesSigningKeys: false, because the stack has no secrets to replicate. Set it in the region that makes the keys.',
+      )
     this.props = props
     props.rotateKey.addPermission(permissionId, {
       principal: new ServicePrincipal('secretsmanager.amazonaws.com'),
@@ -69,6 +92,10 @@ export class RotatedKeys extends Construct {
    * @param after resources that must be deployed before the first rotation
    */
   add(jwtBuilder: string, rotationMilliseconds: number, after: readonly IDependable[]): Secret {
+    if (this.props.makesSigningKeys === false)
+      throw new Error(
+        `signingKeys.add: with makesSigningKeys: false, the secret of the jwtBuilder ${jwtBuilder} is a replica. Add it in the region that makes the keys.`,
+      )
     return this.addTo(this, { jwtBuilder, rotationMilliseconds }, after)
   }
 
@@ -78,7 +105,8 @@ export class RotatedKeys extends Construct {
    * @throws {Error} if there are too many for CloudFormation
    */
   addAll(builders: readonly RotatedBuilder[], after: readonly IDependable[]): void {
-    const { signingKeysInStack } = this.props
+    const { signingKeysInStack, makesSigningKeys = true } = this.props
+    if (!makesSigningKeys) return
     checkPlaces(
       builders.map(({ jwtBuilder }) => jwtBuilder),
       signingKeysInStack,
@@ -103,13 +131,14 @@ export class RotatedKeys extends Construct {
     { jwtBuilder, rotationMilliseconds }: RotatedBuilder,
     after: readonly IDependable[],
   ): Secret {
-    const { stage, rotateKey, encryptionKey, removalPolicy } = this.props
+    const { stage, rotateKey, encryptionKey, removalPolicy, signingKeyReplicas } = this.props
     const secret = new Secret(scope, jwtBuilder, {
       secretName: `${secretPrefix({ stage })}jwk/${jwtBuilder}`,
       description: `Signing keys that Tokenwell makes for the jwtBuilder ${jwtBuilder}, stage ${stage}`,
       secretStringValue: noKeys,
       removalPolicy: unlessRolledBack(removalPolicy ?? RemovalPolicy.RETAIN),
       ...(encryptionKey && { encryptionKey }),
+      ...(signingKeyReplicas && { replicaRegions: signingKeyReplicas.map((region) => ({ region })) }),
     })
     const schedule = new CfnRotationSchedule(secret, 'Rotation', {
       secretId: secret.secretArn,

@@ -22,7 +22,7 @@ import { PublicationKey } from './publication-key.ts'
 import { maximumConcurrency, RefreshQueue } from './refresh-queue.ts'
 import { RefreshRules } from './refresh-rules.ts'
 import type { LogSettings } from './retained-log.ts'
-import { RotatedKeys, rotatedBuilders } from './rotated-keys.ts'
+import { RotatedKeys, rotatedBuilders, type SigningKeySettings } from './rotated-keys.ts'
 import { SignedBeforeShown } from './signed-before-shown.ts'
 import { createStackMetrics } from './stack-metrics.ts'
 import {
@@ -49,7 +49,7 @@ export interface ValkeyCache {
 }
 
 /** The properties of `Tokenwell`. */
-export interface TokenwellProps extends LogSettings, TelemetrySettings {
+export interface TokenwellProps extends LogSettings, TelemetrySettings, SigningKeySettings {
   /**
    * The name of this deployment, such as `test` or `prod`, at most 32 letters, digits, `_` and `-`. It is part of the names of its
    * parameters and secrets.
@@ -113,12 +113,6 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings {
    * @default - no reservations
    */
   readonly reservedConcurrency?: ReservedConcurrency
-  /**
-   * The jwtBuilders with `jwkEnabled` whose secrets are in the stack itself, which has room for 100. All others are in nested stacks.
-   * Never take the name of a deployed jwtBuilder out of the list.
-   * @default - all are in the stack itself
-   */
-  readonly signingKeysInStack?: readonly string[]
   /**
    * Set it only while you upgrade this deployment from that version: see `infra/operations.md`.
    * @default - records of 0.1 count as empty

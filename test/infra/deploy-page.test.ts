@@ -41,7 +41,8 @@ test('the tables of properties and of members are those of the construct', () =>
   const properties = [...memberNames(bodyOf(source, 'interface TokenwellProps'))]
   const inherited = [
     ...memberNames(bodyOf(settings, 'interface LogSettings')),
-    ...memberNames(bodyOf(telemetry(), 'interface TelemetrySettings')),
+    ...memberNames(bodyOf(stackSource('telemetry.ts'), 'interface TelemetrySettings')),
+    ...memberNames(bodyOf(stackSource('rotated-keys.ts'), 'interface SigningKeySettings')),
   ]
   assert.deepEqual(namesIn('### Properties').toSorted(), [...properties, ...inherited].toSorted())
 
@@ -70,7 +71,8 @@ test('the documentation of each optional property names its default, and the exa
   const sources = [
     bodyOf(readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8'), 'interface TokenwellProps'),
     bodyOf(readFileSync(join(root, 'infra', 'stack', 'retained-log.ts'), 'utf8'), 'interface LogSettings'),
-    bodyOf(telemetry(), 'interface TelemetrySettings'),
+    bodyOf(stackSource('telemetry.ts'), 'interface TelemetrySettings'),
+    bodyOf(stackSource('rotated-keys.ts'), 'interface SigningKeySettings'),
   ]
   const properties = [...sources.join('').matchAll(/(?: {2}\/\*\*([\s\S]*?)\*\/\n)? {2}readonly (\w+)(\??): /g)]
   assert.ok(properties.length > 12)
@@ -171,8 +173,8 @@ test('functions on Lambda refuse the variables of the table, except with the val
   )
 })
 
-function telemetry(): string {
-  return readFileSync(join(root, 'infra', 'stack', 'telemetry.ts'), 'utf8')
+function stackSource(name: string): string {
+  return readFileSync(join(root, 'infra', 'stack', name), 'utf8')
 }
 
 /** The IAM policies of the page. */

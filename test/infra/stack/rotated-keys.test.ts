@@ -130,6 +130,25 @@ test('with Valkey there is no table to wait for, and the rotation is the same', 
   assert.equal(theSchedule(stack).Properties['RotationLambdaARN'], 'TokensRotateKeyFunction.Arn')
 })
 
+test('secrets are replicated to the regions that the operator names', async (t) => {
+  const { stack } = await deploy(t, {}, { signingKeyReplicas: ['eu-north-1', 'us-east-2'] })
+  assert.deepEqual(theSecret(stack).Properties['ReplicaRegions'], [{ Region: 'eu-north-1' }, { Region: 'us-east-2' }])
+})
+
+test('a stage whose keys are replicas has neither their secrets nor a rotation, and may still rotate by hand', async (t) => {
+  const { stack, tokenwell } = await deploy(t, {}, { makesSigningKeys: false })
+  assert.deepEqual([keySecretsOf(stack), resourcesOf(stack, scheduleType)], [[], {}])
+  const principals = Object.values(resourcesOf(stack, 'AWS::Lambda::Permission')).map(({ Properties }) =>
+    String(Properties['Principal']),
+  )
+  assert.ok(principals.includes('secretsmanager.amazonaws.com'), 'after a promotion it rotates')
+  assert.throws(() => tokenwell.signingKeys.add('byHand', 86_400_000, []), /jwtBuilder byHand is a replica/)
+  await assert.rejects(
+    deploy(t, {}, { makesSigningKeys: false, signingKeyReplicas: ['eu-north-1'] }),
+    /signingKeyReplicas has no effect with makesSigningKeys: false/,
+  )
+})
+
 test('a jwtBuilder of elements from elsewhere can be added by hand', (t) => {
   const { stack, tokenwell } = createTestStack(t)
   tokenwell.signingKeys.add('byHand', 86_400_000, [])

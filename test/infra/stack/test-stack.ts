@@ -59,6 +59,7 @@ export function everyProperty(elsewhere: Stack): Props {
     throttleByFunction: { 'call-api': { requestsPerSecond: 100, burst: 200 } },
     reservedConcurrency: { 'call-api': 400, 'refresh-token': 10 },
     readRecordsOf: '0.1',
+    signingKeyReplicas: ['eu-north-1'],
     metricsByConnection: false,
     tracing: false,
     logLevel: 'warn',
