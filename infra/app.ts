@@ -15,7 +15,7 @@ import { Tokenwell } from './stack/tokenwell.ts'
 export const app = new App({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out', analyticsReporting: false })
 const settings = new Set<string>()
 const stage = demandSetting('stage', 'TOKENWELL_STAGE')
-export const publicUrl = demandSetting('publicUrl', 'TOKENWELL_PUBLIC_URL')
+export const publicUrl = readSetting('publicUrl', 'TOKENWELL_PUBLIC_URL')
 const elements = readSetting('elements', 'TOKENWELL_ELEMENTS')
 const alarmTopicArn = readSetting('alarmTopicArn', 'TOKENWELL_ALARM_TOPIC_ARN')
 const reservedConcurrency = readNumbers(readSetting('reservedConcurrency', 'TOKENWELL_RESERVED_CONCURRENCY') ?? '')
@@ -27,14 +27,14 @@ demandStackName(stage)
 export const stack = new Stack(app, `Tokenwell-${stage}`, { description: `Tokenwell, stage ${stage}` })
 const tokenwell = new Tokenwell(stack, 'Tokens', {
   stage,
-  publicUrl,
+  ...(publicUrl && { publicUrl }),
   reservedConcurrency,
   ...(elements && { elements }),
   ...(signingKeysInStack && { signingKeysInStack }),
   ...(alarmTopicArn && { alarms: Topic.fromTopicArn(stack, 'AlarmTopic', alarmTopicArn) }),
   ...(readRecordsOf && { readRecordsOf }),
 })
-addOutputs(stack, publicUrl, tokenwell)
+addOutputs(stack, tokenwell.publicUrl, tokenwell)
 app.synth()
 
 function readSetting(name: string, variable: string): string | undefined {

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 
 /*
  * npm run synth: writes the template that a deployment would use to cdk.out, without network and without an AWS account. A missing
- * stage or public URL is replaced by an example.
+ * stage is replaced by an example.
  */
 type Context = Readonly<Record<string, string>>
 
@@ -18,9 +18,10 @@ const { context } = command.parse().opts<{ context?: Context }>()
 // The CDK reads it, as it does when the command cdk starts the app.
 env['CDK_CONTEXT_JSON'] = JSON.stringify({ ...JSON.parse(env['CDK_CONTEXT_JSON'] || '{}'), ...context })
 env['TOKENWELL_STAGE'] ||= 'example'
-env['TOKENWELL_PUBLIC_URL'] ||= 'https://tokenwell.example'
 const { app, publicUrl, stack } = await import('./app.ts')
-console.log(`Wrote ${relative(process.cwd(), join(app.outdir, stack.templateFile))} for ${publicUrl}.`)
+console.log(
+  `Wrote ${relative(process.cwd(), join(app.outdir, stack.templateFile))} for ${publicUrl ?? 'the URL of its HTTP API'}.`,
+)
 
 function addSetting(setting: string, context?: Context): Context {
   const [name = '', ...value] = setting.split('=')

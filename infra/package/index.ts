@@ -3,6 +3,7 @@
 export type { MetricName } from '../../lib/log/metric.ts'
 export type { AlarmName, NumberAlarmName, ShareAlarmName } from '../stack/alarm-conditions.ts'
 export type { AlarmSettings, AlarmTuning, ShareAlarmTuning, StageAlarms } from '../stack/alarms.ts'
+export type { ApiDomainSettings } from '../stack/api-domain.ts'
 export type { CallerRoleOptions, ConnectionUse } from '../stack/caller-role.ts'
 export type { EarlierVersion, FunctionName, Throttle } from '../stack/function-table.ts'
 export type { JwtAuthorization, ThrottleByFunction } from '../stack/http-interface.ts'

@@ -2,6 +2,7 @@ import { Aws, Duration, Fn } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import {
   CfnStage,
+  type DomainName,
   HttpApi,
   HttpMethod,
   HttpNoneAuthorizer,
@@ -14,6 +15,7 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct, type IConstruct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
+import { ApiDomain, type ApiDomainSettings } from './api-domain.ts'
 import {
   constructIdOf,
   type FunctionName,
@@ -39,7 +41,7 @@ export type ThrottleByFunction = Readonly<Partial<Record<FunctionName, Throttle>
 
 export interface HttpInterfaceProps extends LogSettings {
   readonly stage: string
-  readonly functions: StageFunctions
+  readonly domain?: ApiDomainSettings
   readonly authorization?: JwtAuthorization
   readonly throttle?: Throttle
   readonly throttleByFunction?: ThrottleByFunction
@@ -51,11 +53,15 @@ const defaultThrottle: Throttle = { requestsPerSecond: 500, burst: 1000 }
 /** The HTTP API with the routes of the functions. A route needs authorization unless it states a reason to be public. */
 export class HttpInterface extends Construct {
   readonly api: HttpApi
+  /** The stage of the API, for an `ApiMapping` of your own. */
+  readonly stage: HttpStage
+  /** Undefined without the property `domain`. */
+  readonly domain: DomainName | undefined
   readonly log: RetainedLog
 
   constructor(scope: Construct, id: string, props: HttpInterfaceProps) {
     super(scope, id)
-    const { stage, functions, authorization, throttle = defaultThrottle } = props
+    const { stage, authorization, throttle = defaultThrottle, domain } = props
     this.log = new RetainedLog(this, 'AccessLog', { ...props, logGroupName: accessLogName(stage) })
     this.api = new HttpApi(this, 'Api', {
       apiName: serviceName(stage),
@@ -64,17 +70,21 @@ export class HttpInterface extends Construct {
       // It also protects routes that are added to this API later.
       defaultAuthorizer: createAuthorizer(authorization),
     })
-    const added = forEachFunction((id, { routes }) => this.addRoutes(constructIdOf(id), functions[id].lambda, routes))
-
-    const httpStage = new HttpStage(this, 'Stage', {
+    this.stage = new HttpStage(this, 'Stage', {
       httpApi: this.api,
       autoDeploy: true,
       throttle: { rateLimit: throttle.requestsPerSecond, burstLimit: throttle.burst },
       accessLogSettings: { destination: new LogGroupLogDestination(this.log), format: accessLogFormat },
     })
-    setRouteThrottles(httpStage, routeThrottles(throttle, props.throttleByFunction))
+    setRouteThrottles(this.stage, routeThrottles(throttle, props.throttleByFunction))
+    this.domain = domain && new ApiDomain(this, 'Domain', { ...domain, api: this.api, stage: this.stage }).domainName
+  }
+
+  /** Adds the routes. They come later than the API, because the functions may have the URL of the API as their public URL. */
+  serve(functions: StageFunctions): void {
+    const added = forEachFunction((id, { routes }) => this.addRoutes(constructIdOf(id), functions[id].lambda, routes))
     // API Gateway rejects settings for a route that does not exist yet.
-    httpStage.node.addDependency(...Object.values(added).flat())
+    this.stage.node.addDependency(...Object.values(added).flat())
   }
 
   private addRoutes(id: string, handler: IFunction, routes: readonly Route[]): IConstruct[] {

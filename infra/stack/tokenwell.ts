@@ -6,6 +6,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { Construct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import { type AlarmSettings, createAlarms, type StageAlarms } from './alarms.ts'
+import { type ApiDomainSettings, checkDomain } from './api-domain.ts'
 import { CacheSecret } from './cache-secret.ts'
 import { ElementParameters } from './element-parameters.ts'
 import {
@@ -18,6 +19,7 @@ import {
 import { HttpInterface, type JwtAuthorization, type ThrottleByFunction } from './http-interface.ts'
 import { type Network, withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
+import { checkPublicUrl, publicUrlOf } from './public-url.ts'
 import { PublicationKey } from './publication-key.ts'
 import { maximumConcurrency, RefreshQueue } from './refresh-queue.ts'
 import { RefreshRules } from './refresh-rules.ts'
@@ -58,8 +60,14 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings, SigningK
   /**
    * The `https://` URL at which callers reach the stage. Do not change it while clients are registered, because the default `iss` begins
    * with it.
+   * @default - the URL of `domain`; without a domain the URL of the HTTP API, which ends with the stack
    */
-  readonly publicUrl: string
+  readonly publicUrl?: string
+  /**
+   * A name in DNS for the HTTP API: `{ name, certificate, hostedZone }`.
+   * @default - callers use the URL of the HTTP API, or you map a domain to `http.stage`
+   */
+  readonly domain?: ApiDomainSettings
   /**
    * A folder with files `<kind>/<id>.json`, or a JSON file, whose elements become parameters.
    * @default - you put the elements into Parameter Store yourself
@@ -133,6 +141,8 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
   }
 
   readonly stage: string
+  /** The URL at which callers reach the stage. Only the deployment knows it if neither `publicUrl` nor `domain` is set. */
+  readonly publicUrl: string
   readonly functions: StageFunctions
   readonly http: HttpInterface
   readonly cacheSecret: CacheSecret
@@ -163,10 +173,12 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
     this.events = new EventBus(this, 'Events', { eventBusName: serviceName(stage) })
     this.refreshes = new RefreshQueue(this, 'Refreshes')
     new RefreshRules(this, 'Rules', { stage, bus: this.events, refreshes: this.refreshes })
+    this.http = new HttpInterface(this, 'Http', props)
+    this.publicUrl = publicUrlOf(props, this.http.api.apiEndpoint)
     const resources = this.stageResources(props)
     this.functions = this.createFunctions(props, resources)
     const { warmTokens, refreshToken, rotateKey } = this.functions
-    this.http = new HttpInterface(this, 'Http', { ...props, functions: this.functions })
+    this.http.serve(this.functions)
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
     this.refreshes.feed(refreshToken.lambda)
     this.signingKeys = new RotatedKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.lambda })
@@ -227,7 +239,8 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
 
   /** Deploys the elements, and a rotated secret for each jwtBuilder whose keys Tokenwell makes. */
   private deployElements(props: TokenwellProps, path: string, resources: StageResources): ElementParameters {
-    const { stage, publicUrl, takeOverParameters, encryptionKey, removalPolicy, logRetention } = props
+    const { stage, takeOverParameters, encryptionKey, removalPolicy, logRetention } = props
+    const { publicUrl } = this
     const logs = {
       ...(encryptionKey && { encryptionKey }),
       ...(removalPolicy && { removalPolicy }),
@@ -243,11 +256,11 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
   }
 
   private stageResources(props: TokenwellProps): StageResources {
-    const { stage, publicUrl, authorization, cache, encryptionKey, readRecordsOf } = props
+    const { stage, authorization, cache, encryptionKey, readRecordsOf } = props
     return {
       stack: Stack.of(this),
       stage,
-      publicUrl,
+      publicUrl: this.publicUrl,
       cachePlace: this.table ? `dynamodb:${this.table.tableName}` : (cache?.valkeyUrl ?? ''),
       table: this.table,
       bus: this.events,
@@ -273,17 +286,15 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
 }
 
 /** @throws {Error} for a property that is not valid, before anything is deployed with it */
-function checkProperties({ stage, publicUrl, cache, ...props }: TokenwellProps): void {
+function checkProperties({ stage, cache, ...props }: TokenwellProps): void {
   if (props.alarms === false && props.alarmSettings)
     throw new Error('alarmSettings has no effect, because alarms is false. Leave out one of them.')
   if (Token.isUnresolved(stage) || !/^[A-Za-z0-9_-]{1,32}$/.test(stage))
     throw new Error(
       'stage must be a name of at most 32 letters, digits, _ and -, and must be known before the deployment.',
     )
-  if (Token.isUnresolved(publicUrl) || !publicUrl.startsWith('https://') || !URL.canParse(publicUrl))
-    throw new Error(
-      'publicUrl must be the https:// address at which callers reach Tokenwell, and must be known before the deployment.',
-    )
+  if (props.domain) checkDomain('domain', props.domain)
+  checkPublicUrl(props)
   if (cache && !/^(valkey|redis)s?:\/\//.test(cache.valkeyUrl))
     throw new Error('valkeyUrl must be valkeys://<host>:<port>, or valkey://<host>:<port> without TLS.')
   const { memoryMegabytes = {}, throttleByFunction = {}, reservedConcurrency = {} } = props

@@ -69,13 +69,21 @@ test('a first deployment that fails leaves nothing behind, wherever it fails, an
     assert.equal((await account.lastDeployment()).status, 'CREATE_COMPLETE')
     assert.ok((await account.leftBehind()).secrets.includes('tokenwell/prod/jwk/theBuilder'))
   })
+
+  await t.test('without a domain, the functions have the URL of the HTTP API as their public URL', async () => {
+    const { ApiUrl = '', JwkSetUrl } = await account.outputs()
+    assert.equal(JwkSetUrl, `${ApiUrl}/jwt/<jwtBuilder>/jwk`)
+    assert.deepEqual(await account.publicUrls(), new Set([ApiUrl]))
+    const { status } = await ministack.request(`${ApiUrl}/jwt/theBuilder/jwk`, { service: 'execute-api' })
+    assert.equal(status, 404, 'the first rotation has not been')
+  })
 })
 
 async function synthesizeStage(t: TestContext): Promise<{ app: string; template: string }> {
   const elements = JSON.stringify(stageElements('https://as.example.com'))
   const folder = await temporaryFolder(t, { 'elements.json': elements })
   const app = join(folder, 'cdk.out')
-  await synthesize(app, join(folder, 'elements.json'), [])
+  await synthesize(app, join(folder, 'elements.json'), ['publicUrl='])
   await adaptToMinistack(app)
   return { app, template: await readFile(join(app, `${stackName}.template.json`), 'utf8') }
 }
@@ -153,6 +161,21 @@ function createEmptyAccount({ endpoint, accountId, region, root: signedBy, reque
         tables: await call('dynamodb', 'DynamoDB_20120810.ListTables', {}),
         parameters: namesIn(await call('ssm', 'AmazonSSM.GetParametersByPath', parameters)),
       }
+    },
+    async outputs(): Promise<Readonly<Record<string, string>>> {
+      const pairs = (await cloudFormation('DescribeStacks')).matchAll(
+        /<OutputKey>([^<]+)<\/OutputKey><OutputValue>([^<]+)</g,
+      )
+      const decoded = (text: string) => text.replaceAll('&lt;', '<').replaceAll('&gt;', '>')
+      return Object.fromEntries([...pairs].map(([, name = '', value = '']) => [name, decoded(value)]))
+    },
+    /** What the functions of the stage have as their public URL. */
+    async publicUrls() {
+      const { Functions } = JSON.parse(await send('lambda', '/2015-03-31/functions/', 'GET'))
+      const variables: Record<string, string>[] = Functions.map(
+        ({ Environment }: Partial<FunctionProperties>) => Environment?.Variables ?? {},
+      )
+      return new Set(variables.filter((each) => each['TOKENWELL_STAGE']).map((each) => each['TOKENWELL_PUBLIC_URL']))
     },
     async lastDeployment() {
       const members = (await allEvents()).split('</member>')

@@ -26,7 +26,8 @@ export interface Resource {
   readonly Metadata?: Readonly<Record<string, unknown>>
 }
 
-type Props = Partial<TokenwellProps>
+/** An undefined `publicUrl` leaves it out. */
+type Props = Partial<Omit<TokenwellProps, 'publicUrl'>> & { readonly publicUrl?: string | undefined }
 
 export const theUrl = 'https://tokens.example'
 
@@ -45,7 +46,12 @@ export function createTestStack(
   const app = new App({ outdir, context, analyticsReporting: false })
   const stack = new Stack(app, 'Test')
   const given = typeof props === 'function' ? props(new Stack(app, 'Elsewhere')) : props
-  const tokenwell = new Tokenwell(stack, 'Tokens', { stage: 'test', publicUrl: theUrl, ...given })
+  const { publicUrl, ...others } = { publicUrl: theUrl, ...given }
+  const tokenwell = new Tokenwell(stack, 'Tokens', {
+    stage: 'test',
+    ...(publicUrl !== undefined && { publicUrl }),
+    ...others,
+  })
   return { app, stack, tokenwell }
 }
 
