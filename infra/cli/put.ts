@@ -1,11 +1,14 @@
 import type { Command } from 'commander'
+import { defaultAwsTimeouts } from '../../lib/adapters/aws/aws-client.ts'
 import type { ParameterStoreWriter } from '../../lib/adapters/aws/parameter-store-writer.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
+import { serviceName } from '../../lib/configuration/deployment.ts'
 import { kinds } from '../../lib/configuration/element.ts'
 import { applyPlan, type ElementPlan, type ElementTexts, planElements } from '../../lib/configuration/element-plan.ts'
 import { describeFinding, type Finding, isMistake } from '../../lib/configuration/finding.ts'
 import { validateElements, withUnreadable } from '../../lib/configuration/inspect-elements.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
+import { type EventBus, EventBusError } from '../../lib/events/event-bus.ts'
 import { readElements, whyTooLong } from '../stack/element-files.ts'
 import { demandRegion } from './aws-region.ts'
 
@@ -26,6 +29,8 @@ interface Outcome {
   readonly written: boolean
   /** Why it does not have them. Absent if the findings say so. */
   readonly failure?: string
+  /** Why the functions will not know of a deletion at once. */
+  readonly warning?: string
 }
 
 interface PrintedPlan extends Pick<ElementPlan, 'created' | 'changed' | 'deleted' | 'unchanged'> {
@@ -59,7 +64,10 @@ async function put(path: string, options: PutOptions, command: Command): Promise
   if (findings.some(isMistake)) return tell({ findings, written: false }, path, options)
   await demandRegion(command)
   const { parameterStoreWriter } = await import('../../lib/adapters/aws/parameter-store-writer.ts')
-  const outcome = await write(path, options, parameterStoreWriter({ stage: options.stage, description }))
+  const { eventbridgeBus } = await import('../../lib/adapters/aws/eventbridge-bus.ts')
+  const { stage } = options
+  const bus = eventbridgeBus({ busName: serviceName(stage), stage, timeouts: defaultAwsTimeouts })
+  const outcome = await write(path, options, { writer: parameterStoreWriter({ stage, description }), bus })
   tell({ findings, ...outcome }, path, options)
 }
 
@@ -74,7 +82,7 @@ async function findAll(path: string, { stage, publicUrl }: PutOptions): Promise<
 async function write(
   path: string,
   options: PutOptions,
-  writer: ParameterStoreWriter,
+  { writer, bus }: { readonly writer: ParameterStoreWriter; readonly bus: EventBus },
 ): Promise<Omit<Outcome, 'findings'>> {
   const root = `/tokenwell/${options.stage}`
   let printed: PrintedPlan | undefined
@@ -86,18 +94,35 @@ async function write(
     const plan = planElements(wanted, present, options.delete ? extra : [])
     printed = printedPlan(plan, options.delete ? [] : extra)
 
-    const owned = options.takeOver ? [] : await writer.deployed([...plan.changed, ...plan.deleted])
-    if (owned.length > 0) return { plan: printed, written: false, failure: whyNotOwn(root, owned) }
+    const owned = await writer.deployed([...plan.changed, ...plan.deleted])
+    if (owned.length > 0 && !options.takeOver) return { plan: printed, written: false, failure: whyNotOwn(root, owned) }
     if (options.dryRun) return { plan: printed, written: false }
     await applyPlan(
       plan,
       counting(writer, (count) => (done += count)),
       () => true,
     )
-    return { plan: printed, written: true }
+    const isDeletionHidden = plan.deleted.some((name) => owned.includes(name))
+    const warning = isDeletionHidden ? await tellFunctions(bus, options.stage) : undefined
+    return { plan: printed, written: true, ...(warning !== undefined && { warning }) }
   } catch (error) {
     const failure = [describeWriteFailure(error, root), ...(done > 0 ? [progress(done)] : [])].join(' ')
     return { ...(printed && { plan: printed }), written: false, failure }
+  }
+}
+
+/**
+ * Parameter Store's event about a deletion has the description of the parameter. So the rule of the stack leaves out the deletion of a
+ * parameter that a deployment wrote.
+ * @returns why the functions will not know of it at once
+ */
+async function tellFunctions(bus: EventBus, stage: string): Promise<string | undefined> {
+  try {
+    await bus.raise([{ type: 'ReconcileElements' }])
+    return undefined
+  } catch (error) {
+    if (!(error instanceof EventBusError)) throw error
+    return `The deleted elements may stay in use for up to an hour, because the event ReconcileElements was not put on the bus ${serviceName(stage)}: ${error.reason} To end them now, put this event.`
   }
 }
 
@@ -150,9 +175,10 @@ function tell(outcome: Outcome, path: string, options: PutOptions): void {
   else printLines(outcome, path, options)
 }
 
-function printLines({ findings, plan, written, failure }: Outcome, path: string, { stage }: PutOptions): void {
+function printLines({ findings, plan, written, failure, warning }: Outcome, path: string, { stage }: PutOptions): void {
   for (const finding of findings) console.log(`${finding.severity.padEnd(8)} ${describeFinding(finding)}`)
   if (plan) for (const line of planLines(plan, path, stage)) console.log(line)
+  if (warning !== undefined) console.error(warning)
   if (failure !== undefined) console.error(failure)
   else if (findings.some(isMistake)) console.log(`${path} has mistakes, so nothing was written.`)
   else console.log(written ? 'All elements are written.' : 'Nothing was written, because of --dry-run.')

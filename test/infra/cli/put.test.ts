@@ -13,6 +13,7 @@ import { type ElementChanges, exampleElements, type RawElements } from '../../su
 import { root } from '../../support/process/local-run.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { awsError, startMotoBehindProxy } from '../../support/servers/aws-proxy.ts'
+import { createQueue } from '../../support/servers/moto-queue.ts'
 
 /* The command as an operator runs it, with Parameter Store emulated by moto. */
 
@@ -132,6 +133,38 @@ test('parameters that a deployment wrote are changed or deleted only with --take
   }
   assert.equal((await put(path, '--take-over', '--delete')).status, 0)
   assert.deepEqual(await parameters(), textsOf(changed))
+})
+
+test('after the deletion of a parameter that a deployment wrote, the functions learn of it from one event', async (t) => {
+  const stage = await startStage(t)
+  if (!stage) return
+  const { put, moto, proxy } = stage
+  const queue = await createQueue(t, moto)
+  await queue.createBus('tokenwell-test', { 'detail-type': ['ReconcileElements'] })
+  const path = await elementsFileOf(t, elementsOf())
+  const addOld = async (Description: string) => {
+    const old = { Name: '/tokenwell/test/authData/old', Value: '{"user":"someone"}', Type: 'String' } as const
+    await moto.parameterStore.send(new PutParameterCommand({ ...old, Description }))
+  }
+  await addOld('By hand')
+  assert.equal((await put(path, '--delete')).status, 0)
+  assert.equal(proxy.counts()['PutEvents'], undefined, 'the event of Parameter Store is enough')
+
+  await addOld(deployedDescription)
+  const { status, errors } = await put(path, '--delete', '--take-over')
+  assert.deepEqual([status, errors], [0, ''])
+  const events = proxy.requests.filter(({ operation }) => operation === 'PutEvents')
+  const entries = events.flatMap(({ body }) => body['Entries'] as Record<string, string>[])
+  assert.deepEqual(
+    entries.map(({ EventBusName, DetailType }) => [EventBusName, DetailType]),
+    [['tokenwell-test', 'ReconcileElements']],
+  )
+
+  await addOld(deployedDescription)
+  proxy.answerAll(({ operation }) => (operation === 'PutEvents' ? awsError(400, 'AccessDeniedException') : undefined))
+  const silent = await put(path, '--delete', '--take-over')
+  assert.equal(silent.status, 0)
+  assert.match(silent.errors, /^The deleted elements may stay in use for up to an hour, .* tokenwell-test: .* put this/)
 })
 
 test('after an interruption the same command writes what is left', async (t) => {
