@@ -8,6 +8,10 @@ import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { callerOf } from '../../lib/http-interface/access.ts'
+import { createEntrance } from '../../lib/http-interface/entrance.ts'
+import type { DirectEntry, EntrySettings, UnqualifiedEntry } from '../../lib/http-interface/entry.ts'
+import type { ErrorAnswer } from '../../lib/http-interface/error-answer.ts'
+import { errorResponse, withProxyStatus } from '../../lib/http-interface/error-response.ts'
 import {
   bodyOf,
   type HttpEvent,
@@ -17,12 +21,13 @@ import {
 } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
+import { readDirectCall } from './direct-call.ts'
 
 /** The limit for the whole call. An HTTP API waits 29 s for its integration, and the start of an instance takes a part of that. */
 const callMilliseconds = 27_000
 const methods: readonly string[] = callMethods
 
-interface HandlerDependencies {
+interface HandlerDependencies extends EntrySettings {
   readonly application: CallingApplication
   readonly deployment: Pick<Deployment, 'isLambda'>
   readonly connectionsClaim?: string
@@ -30,15 +35,34 @@ interface HandlerDependencies {
   readonly log: Log
 }
 
-/** Answers `ANY /connections/{connection}/api/{path+}` with the answer of the connection's API. */
-export function createHandler({ application, deployment, connectionsClaim, now, log }: HandlerDependencies) {
+/** Answers `ANY /connections/{connection}/api/{path+}` and direct requests with the answer of the connection's API. */
+export function createHandler(dependencies: HandlerDependencies) {
+  const { application, deployment, earlierRecords, connectionsClaim, now, log } = dependencies
   const routes = [{ method: 'ANY', path: '/connections/{connection}/api/{path+}', answer: callApi }]
-  return createHttpFunction({ routes, connectionsClaim, isProxy: true, log })
+  const answerHttp = createHttpFunction({ routes, connectionsClaim, isProxy: true, log })
+  return createEntrance({ answerHttp, answerDirectly, directErrorAnswer, isProxy: true, earlierRecords, log })
+
+  /** As if the request had come by HTTP. The entry alone decides which connection it may use. */
+  async function answerDirectly(
+    request: unknown,
+    context: Context,
+    entry: DirectEntry | UnqualifiedEntry,
+  ): Promise<HttpResponse> {
+    // Version 0.1 had no direct requests.
+    if (entry.kind === 'unqualified') return await answerHttp(request, context, entry)
+    const event = readDirectCall(request, entry)
+    await application.demandDirectInvocation(entry.connection)
+    return await answerHttp(event, context, entry)
+  }
 
   async function callApi(event: HttpEvent, context: Context): Promise<HttpResponse> {
     const deadline = deadlineOf(context, now(), callMilliseconds)
     return apiResponse(await application.callApi(readApiCall(event, callerOf(event, deployment)), deadline))
   }
+}
+
+function directErrorAnswer(answer: ErrorAnswer, requestId: string, error: unknown): HttpResponse {
+  return withProxyStatus(errorResponse(answer, requestId), error)
 }
 
 /**

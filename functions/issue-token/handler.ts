@@ -1,17 +1,18 @@
 import type { Context } from 'aws-lambda'
-import { knownCallers } from '../../lib/access-token/caller.ts'
+import { type Caller, knownCallers } from '../../lib/access-token/caller.ts'
 import type { Application } from '../../lib/application/application.ts'
-import { isJsonObject } from '../../lib/base/decoding.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { describeFinding, describeOwnFinding, type Finding, isMistake } from '../../lib/configuration/finding.ts'
 import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-status.ts'
 import type { HandedOutToken } from '../../lib/get-token/get-token.ts'
 import { ignoreCoolingDown } from '../../lib/get-token/token-error.ts'
-import { accessOf, callerOf } from '../../lib/http-interface/access.ts'
+import { callerOf, listAccessOf } from '../../lib/http-interface/access.ts'
 import type { ConnectionAnswer, ConnectionsAnswer, TokenAnswer } from '../../lib/http-interface/answers.ts'
-import { errorAnswer } from '../../lib/http-interface/error-answer.ts'
-import { errorBody, jsonResponse, logError, noStore } from '../../lib/http-interface/error-response.ts'
+import { createEntrance } from '../../lib/http-interface/entrance.ts'
+import { aliasOf, type DirectEntry, type EntrySettings, type UnqualifiedEntry } from '../../lib/http-interface/entry.ts'
+import type { ErrorAnswer } from '../../lib/http-interface/error-answer.ts'
+import { errorBody, jsonResponse, noStore } from '../../lib/http-interface/error-response.ts'
 import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
@@ -20,17 +21,17 @@ import { readDirectTokenRequest, readHttpTokenRequest, readRejection } from './t
 /** The limit for the whole request. An HTTP API waits 30 s for its integration. */
 const requestMilliseconds = 25_000
 
-interface HandlerDependencies {
-  readonly application: Pick<Application, 'getToken' | 'rejectToken' | 'listConnections'>
+interface HandlerDependencies extends EntrySettings {
+  readonly application: Application
   readonly deployment: Pick<Deployment, 'isLambda'>
   readonly now: () => number
   readonly log: Log
   readonly connectionsClaim?: string
 }
 
-/** Answers HTTP API events of payload format 2.0 and direct invocations. Never throws. */
+/** Answers HTTP API events of payload format 2.0 and direct requests. Never throws. */
 export function createHandler(dependencies: HandlerDependencies) {
-  const { application, deployment, connectionsClaim, now, log } = dependencies
+  const { application, deployment, earlierRecords, connectionsClaim, now, log } = dependencies
   const answerHttp = createHttpFunction({
     routes: [
       { method: 'POST', path: '/connections/{connection}/token/?', answer: issue },
@@ -40,9 +41,7 @@ export function createHandler(dependencies: HandlerDependencies) {
     connectionsClaim,
     log,
   })
-  return async function answer(event: unknown, context: Context): Promise<object> {
-    return isHttpEvent(event) ? await answerHttp(event, context) : await answerDirectly(event, context)
-  }
+  return createEntrance({ answerHttp, answerDirectly, directErrorAnswer, earlierRecords, log })
 
   async function issue(event: HttpEvent, context: Context): Promise<HttpResponse> {
     const deadline = deadlineOf(context, now(), requestMilliseconds)
@@ -60,8 +59,7 @@ export function createHandler(dependencies: HandlerDependencies) {
   }
 
   async function list(event: HttpEvent): Promise<HttpResponse> {
-    // Behind IAM, permission for this route is permission to see all connections.
-    const access = connectionsClaim === undefined ? undefined : accessOf(event, connectionsClaim)
+    const access = listAccessOf(event, connectionsClaim)
     const { connections, findings } = await application.listConnections(access)
     const mistakes = findings.filter(isMistake).map(describeFinding)
     const describe = access ? describeOwnFinding : describeFinding
@@ -72,29 +70,31 @@ export function createHandler(dependencies: HandlerDependencies) {
     return jsonResponse(200, answer)
   }
 
-  async function answerDirectly(event: unknown, context: Context): Promise<object> {
-    const { awsRequestId } = context
-    try {
-      const deadline = deadlineOf(context, now(), requestMilliseconds)
-      const request = { caller: knownCallers.direct, ...readDirectTokenRequest(event) }
-      const handedOut = await application.getToken(request, deadline)
-      const ignored = shownNames(handedOut)
-      return { ...tokenBody(handedOut), ...(ignored.length > 0 && { ignored }) }
-    } catch (error) {
-      const answer = errorAnswer(error)
-      logError(log, answer, awsRequestId, isJsonObject(event) ? event['connection'] : undefined)
-      const { status, retryAfterSeconds } = answer
-      return {
-        ...errorBody(answer, awsRequestId),
-        status,
-        ...(retryAfterSeconds !== undefined && { retry_after: retryAfterSeconds }),
-      }
-    }
+  async function answerDirectly(
+    event: unknown,
+    context: Context,
+    entry: DirectEntry | UnqualifiedEntry,
+  ): Promise<object> {
+    const deadline = deadlineOf(context, now(), requestMilliseconds)
+    const request = { caller: directCaller(entry), ...readDirectTokenRequest(event, entry) }
+    if (entry.kind === 'direct') await application.demandDirectInvocation(entry.connection)
+    const handedOut = await application.getToken(request, deadline)
+    const ignored = shownNames(handedOut)
+    return { ...tokenBody(handedOut), ...(ignored.length > 0 && { ignored }) }
   }
 }
 
-function isHttpEvent(event: unknown): boolean {
-  return isJsonObject(event) && isJsonObject(event['requestContext'])
+function directCaller(entry: DirectEntry | UnqualifiedEntry): Caller {
+  return entry.kind === 'direct' ? aliasOf(entry.connection) : knownCallers.direct
+}
+
+function directErrorAnswer(answer: ErrorAnswer, requestId: string): object {
+  const { status, retryAfterSeconds } = answer
+  return {
+    ...errorBody(answer, requestId),
+    status,
+    ...(retryAfterSeconds !== undefined && { retry_after: retryAfterSeconds }),
+  }
 }
 
 /** RFC 6749 section 5.1, with the id and the source of the token. */

@@ -2,6 +2,8 @@ import { isTokenId, type TokenRequest } from '../../lib/access-token/token.ts'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
 import { clientParameters, grantParameters, queryParameters } from '../../lib/admission/parameter-names.ts'
 import { isResourceIndicator, isScopeToken } from '../../lib/configuration/value-syntax.ts'
+import { connectionOf } from '../../lib/http-interface/entrance.ts'
+import type { DirectEntry, UnqualifiedEntry } from '../../lib/http-interface/entry.ts'
 import { type HttpEvent, namedConnection } from '../../lib/http-interface/http-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { demandNoTwins, type Parameters, readBody, readForm, readMembers } from './request-parameters.ts'
@@ -28,15 +30,17 @@ export function readHttpTokenRequest(event: HttpEvent): TokenRequest {
 }
 
 /**
- * Direct invocation: one object with the connection and all parameters.
+ * A direct request: one object with all parameters. The connection is that of the alias.
  * @throws {InvalidRequestError}
+ * @throws {AccessDeniedError} for the connection of another alias
  */
-export function readDirectTokenRequest(event: unknown): TokenRequest {
+export function readDirectTokenRequest(event: unknown, entry: DirectEntry | UnqualifiedEntry): TokenRequest {
   const members = readMembers(event)
   demandNoTwins([...members.keys()])
   const isOwn = (name: string) => name === 'connection' || ownParameters.includes(name)
   const body = new Map([...members].filter(([name]) => !isOwn(name)))
-  return createTokenRequest(namedConnection(members.get('connection')?.[0]), body, members)
+  const connection = namedConnection(connectionOf(entry, members.get('connection')?.[0]))
+  return createTokenRequest(connection, body, members)
 }
 
 /**

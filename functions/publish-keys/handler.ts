@@ -26,7 +26,12 @@ interface HandlerDependencies {
 /** Answers `GET /jwt/{jwtBuilder}/jwk` with the public keys of a jwtBuilder. Needs no authentication. */
 export function createHandler({ application, now, log }: HandlerDependencies) {
   const routes = [{ method: 'GET', path: '/jwt/{jwtBuilder}/jwk', answer: showKeys }]
-  return createHttpFunction({ routes, isPublic: true, log })
+  const answerHttp = createHttpFunction({ routes, isPublic: true, log })
+
+  return async function answerPublicly(event: unknown, context: Context): Promise<HttpResponse> {
+    // Public keys are for everybody, so it does not matter which alias was invoked.
+    return await answerHttp(event, context, { kind: 'http' })
+  }
 
   async function showKeys(event: HttpEvent, { awsRequestId: requestId }: Context): Promise<HttpResponse> {
     const { jwtBuilder = '' } = event.pathParameters

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import { liveAlias } from '../../lib/http-interface/entry.ts'
 import { forThisMachine } from './this-machine.ts'
 
 /** The largest body that API Gateway accepts. */
@@ -110,14 +111,17 @@ function decodePath(path: string): string | undefined {
   }
 }
 
-/** A context with the time that an HTTP API gives its integration. */
-export function createLocalContext(startedAt: number): Context {
+/**
+ * A context with the time that an HTTP API gives its integration.
+ * @param invoked the function and its qualifier, as a caller of Lambda names them: `issue-token:c-orders`
+ */
+export function createLocalContext(startedAt: number, invoked = `issue-token:${liveAlias}`): Context {
   return {
     awsRequestId: randomUUID(),
     callbackWaitsForEmptyEventLoop: false,
     functionName: 'issue-token',
     functionVersion: '$LATEST',
-    invokedFunctionArn: 'local',
+    invokedFunctionArn: `arn:aws:lambda:local:000000000000:function:${invoked}`,
     logGroupName: 'local',
     logStreamName: 'local',
     memoryLimitInMB: '512',

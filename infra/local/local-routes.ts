@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import { parseJson } from '../../lib/base/decoding.ts'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { rotationSteps } from '../../lib/key-lifecycle/rotate-key.ts'
 import { RotationRefusedError } from '../../lib/key-lifecycle/rotating-secret.ts'
@@ -10,16 +11,19 @@ import type { LocalFunctions } from './local-functions.ts'
 import type { LocalQueue } from './local-queue.ts'
 
 /**
- * The routes of the HTTP API, and two routes that only the local run has. `POST /events` accepts an event in place of EventBridge.
- * `POST /rotate/{jwtBuilder}` runs the steps of a rotation in place of Secrets Manager.
+ * The routes of the HTTP API, and three routes that only the local run has. `POST /events` accepts an event in place of EventBridge.
+ * `POST /rotate/{jwtBuilder}` runs the steps of a rotation in place of Secrets Manager. `POST /2015-03-31/functions/{name}/invocations`
+ * invokes a function as Lambda does, for direct requests by any AWS SDK.
  */
 export function createLocalRoutes(functions: LocalFunctions, queue: LocalQueue, stage: string): LambdaHandler {
   return async function answerRoute(event, context) {
     const { rawPath, requestContext } = event
     const isPost = requestContext.http.method === 'POST'
     const [, jwtBuilder] = /^\/rotate\/([^/]+)$/.exec(rawPath) ?? []
+    const [, invoked] = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(rawPath) ?? []
     if (isPost && rawPath === '/events') return accept(event, queue, stage)
     if (isPost && jwtBuilder !== undefined) return answerRotation(functions, stage, jwtBuilder)
+    if (isPost && invoked !== undefined) return await invoke(functions, invoked, event)
     return await functions[functionBehind(rawPath)](event, context)
   }
 }
@@ -52,12 +56,32 @@ function lengthOfMatch(route: string, path: string): number {
   return new RegExp(`^${pattern}`).exec(path)?.[0].length ?? 0
 }
 
-function accept(
-  { body = '', isBase64Encoded }: APIGatewayProxyEventV2,
-  queue: LocalQueue,
-  stage: string,
-): APIGatewayProxyStructuredResultV2 {
-  const text = isBase64Encoded ? Buffer.from(body, 'base64').toString() : body
+/**
+ * `POST /2015-03-31/functions/{name}/invocations` of Lambda. The name may end with the alias, or the parameter `Qualifier` has it.
+ * Only functions that callers may invoke are there.
+ */
+async function invoke(
+  functions: LocalFunctions,
+  invoked: string,
+  event: APIGatewayProxyEventV2,
+): Promise<APIGatewayProxyStructuredResultV2> {
+  const [name, ...alias] = invoked.split(':')
+  const qualifier = new URLSearchParams(event.rawQueryString).get('Qualifier')
+  const id = functionIds.filter(isHttpFunction).find((each) => functionTable[each].name === name)
+  if (id === undefined) return json(404, { Type: 'User', Message: `Function not found: ${name}` })
+  const payload = parseJson(textOf(event))
+  if (payload === undefined) return json(400, { Type: 'User', Message: 'Could not parse request body into json.' })
+  const qualified = [name, ...alias, ...(qualifier === null ? [] : [qualifier])].join(':')
+  const answer = await functions[id](payload as APIGatewayProxyEventV2, createLocalContext(Date.now(), qualified))
+  return json(200, answer)
+}
+
+function textOf({ body = '', isBase64Encoded }: APIGatewayProxyEventV2): string {
+  return isBase64Encoded ? Buffer.from(body, 'base64').toString() : body
+}
+
+function accept(event: APIGatewayProxyEventV2, queue: LocalQueue, stage: string): APIGatewayProxyStructuredResultV2 {
+  const text = textOf(event)
   try {
     const { type } = readIncomingEvent(text, stage)
     void queue.deliver(JSON.parse(text) as object)

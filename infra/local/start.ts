@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { get, type IncomingMessage } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Command } from 'commander'
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   // The reconciliation publishes the keys that the authorization server reads.
   await queue.deliver({ 'detail-type': 'ReconcileElements' })
 
-  const { curls, whyNoToken } = await showFirstUse(gateway.url, { workspace, functions, api })
+  const { curls, whyNoToken } = await showFirstUse(gateway.url, { workspace, api })
   if (isOnce && whyNoToken !== undefined) throw new LocalRunError(whyNoToken)
   if (isOnce) process.exit(0)
 
@@ -108,7 +108,6 @@ function workspaceFor(url: string): Workspace {
 
 interface Run {
   readonly workspace: Workspace
-  readonly functions: LocalFunctions
   readonly api: string | undefined
 }
 
@@ -119,11 +118,11 @@ interface FirstUse {
 }
 
 /** Gets a token, and calls the API of this run if the elements name it. */
-async function showFirstUse(url: string, { workspace, functions, api }: Run): Promise<FirstUse> {
+async function showFirstUse(url: string, { workspace, api }: Run): Promise<FirstUse> {
   const { name: connection, connection: configured } = await firstConnection(workspace)
-  print(`\nA token for the connection ${connection}, by a direct invocation (the caller is "direct"):\n`)
+  print(`\nA token for the connection ${connection}, by HTTP (the caller is "local"):\n`)
   if (configured) print(describe(configured))
-  const status = await firstToken(functions.issueToken, { connection, ...(await demoUserOf(workspace, configured)) })
+  const status = await firstToken(`${url}/connections/${connection}/token`, await demoUserOf(workspace, configured))
   const curls = [`curl -s -X POST ${url}/connections/${connection}/token`]
   if (status !== undefined) return { curls, whyNoToken: describeFailure(status) }
   if (await isToBeCalled(workspace, api)) {
@@ -172,11 +171,9 @@ async function demoUserOf(workspace: Workspace, connection: Connection | undefin
 }
 
 /** Returns the status of the failure, or undefined if there is a token. */
-async function firstToken(handler: LambdaHandler, request: object): Promise<number | undefined> {
-  const stop = narrate(print)
-  const answer = (await handler(request as never, createLocalContext(Date.now()))) as { status?: number }
-  stop()
-  return answer.status
+async function firstToken(url: string, user: object): Promise<number | undefined> {
+  const { statusCode = 0 } = await narrated('POST', url, JSON.stringify(user))
+  return statusCode === 200 ? undefined : statusCode
 }
 
 /** The local run calls only its own API without being asked. */
@@ -186,13 +183,19 @@ async function isToBeCalled({ elementsPath, deployment }: Workspace, api: string
   return origin !== undefined && origin === api
 }
 
-/** It does not use undici, because the narration prints every request of undici as a request of Tokenwell. */
 async function firstCall(url: string): Promise<void> {
   print(`\nA call through the connection ${apiConnection}, by HTTP (the caller is "local"), GET ${url}:\n`)
+  await narrated('GET', url)
+}
+
+/** It does not use undici, because the narration prints every request of undici as a request of Tokenwell. */
+async function narrated(method: string, url: string, body?: string): Promise<IncomingMessage> {
   const stop = narrate(print)
-  const [response] = (await once(get(url), 'response')) as [IncomingMessage]
+  const sent = request(url, { method, headers: { 'content-type': 'application/json' } }).end(body)
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
   await text(response)
   stop()
+  return response
 }
 
 /** Starts the warm runs in place of EventBridge Scheduler. */

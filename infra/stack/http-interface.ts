@@ -82,7 +82,7 @@ export class HttpInterface extends Construct {
 
   /** Adds the routes. They come later than the API, because the functions may have the URL of the API as their public URL. */
   serve(functions: StageFunctions): void {
-    const added = forEachFunction((id, { routes }) => this.addRoutes(constructIdOf(id), functions[id].lambda, routes))
+    const added = forEachFunction((id, { routes }) => this.addRoutes(constructIdOf(id), functions[id].live, routes))
     // API Gateway rejects settings for a route that does not exist yet.
     this.stage.node.addDependency(...Object.values(added).flat())
   }

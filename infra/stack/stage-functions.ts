@@ -1,4 +1,6 @@
+import { Alias, type IFunction, type IVersion } from 'aws-cdk-lib/aws-lambda'
 import type { Construct } from 'constructs'
+import { liveAlias } from '../../lib/http-interface/entry.ts'
 import {
   constructIdOf,
   type FunctionId,
@@ -9,7 +11,7 @@ import {
 } from './function-table.ts'
 import type { FunctionNetwork } from './network.ts'
 import type { LogSettings } from './retained-log.ts'
-import { TokenFunction } from './token-function.ts'
+import { TokenFunction, type TokenFunctionProps } from './token-function.ts'
 
 export interface StageFunctionsProps extends LogSettings {
   readonly resources: StageResources
@@ -21,7 +23,22 @@ export interface StageFunctionsProps extends LogSettings {
 /** How many runs each function may have at a time. AWS reserves them for that function, and takes them from the rest of the account. */
 export type ReservedConcurrency = Readonly<Partial<Record<FunctionName, number>>>
 export type MemoryMegabytes = Readonly<Partial<Record<FunctionName, number>>>
-export type StageFunctions = { readonly [Id in FunctionId]: TokenFunction }
+export type StageFunctions = { readonly [Id in FunctionId]: StageFunction }
+
+/**
+ * A function with the alias that the API, the schedule, the queue and rotations invoke. The alias changes from one version to the
+ * next at once, and a rollback changes it back. CloudFormation deletes the version before.
+ */
+export class StageFunction extends TokenFunction {
+  readonly live: IFunction
+
+  constructor(scope: Construct, id: string, props: TokenFunctionProps) {
+    super(scope, id, props)
+    // The CDK declares optional members that may also be undefined.
+    const version = this.lambda.currentVersion as IVersion
+    this.live = new Alias(this, 'Live', { aliasName: liveAlias, version }) as IFunction
+  }
+}
 
 /** The functions of a stage, one for each row of the table. */
 export function createStageFunctions(scope: Construct, props: StageFunctionsProps): StageFunctions {
@@ -30,7 +47,7 @@ export function createStageFunctions(scope: Construct, props: StageFunctionsProp
     const { description, environment, grants, timeoutSeconds, whyNoDeadLetters } = row
     const { name } = functionTable[id]
     const reserved = reservedConcurrency?.[name]
-    return new TokenFunction(scope, constructIdOf(id), {
+    return new StageFunction(scope, constructIdOf(id), {
       ...common,
       name,
       description: description(resources.stage),

@@ -8,6 +8,7 @@ import { serviceName } from '../../lib/configuration/deployment.ts'
 import { type AlarmSettings, createAlarms, type StageAlarms } from './alarms.ts'
 import { type ApiDomainSettings, checkDomain } from './api-domain.ts'
 import { CacheSecret } from './cache-secret.ts'
+import { ConnectionAliases, directConnectionsOf } from './connection-aliases.ts'
 import { ElementParameters } from './element-parameters.ts'
 import {
   type EarlierVersion,
@@ -79,6 +80,11 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings, SigningK
    * @default - existing parameters fail the first deployment
    */
   readonly takeOverParameters?: boolean
+  /**
+   * Connections with `directInvocation` whose elements this construct does not deploy. Each gets an alias, as those of `elements` do.
+   * @default - only those of `elements` have aliases
+   */
+  readonly directConnections?: readonly string[]
   /**
    * With a JWT authorizer, a claim of the caller's JWT decides which connections the caller may use.
    * @default - IAM decides
@@ -157,6 +163,7 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
   /** Add the keys of jwtBuilders that are not among the `elements` of this construct. */
   readonly signingKeys: RotatedKeys
   private readonly isBehindIam: boolean
+  private readonly aliases: ConnectionAliases
   /** Undefined if the elements are not deployed by this construct. */
   private readonly deployed: ElementParameters | undefined
 
@@ -179,10 +186,13 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
     this.functions = this.createFunctions(props, resources)
     const { warmTokens, refreshToken, rotateKey } = this.functions
     this.http.serve(this.functions)
-    new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
-    this.refreshes.feed(refreshToken.lambda)
-    this.signingKeys = new RotatedKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.lambda })
+    new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.live })
+    this.refreshes.feed(refreshToken.live)
+    this.signingKeys = new RotatedKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.live })
     this.deployed = elements === undefined ? undefined : this.deployElements(props, elements, resources)
+    const ofElements = this.deployed ? directConnectionsOf(this.deployed.elements) : []
+    const connections = [...ofElements, ...(props.directConnections ?? [])]
+    this.aliases = new ConnectionAliases(this, 'Aliases', { connections, functions: this.functions })
     const after = this.deployed ? [this.deployed.written] : []
     new SignedBeforeShown(this, 'SignedBeforeShown', { functions: this.functions, after })
 
@@ -221,11 +231,16 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
   }
 
   /**
-   * Allows the grantee to invoke `issue-token` directly, and so to use every connection of this stage. Nothing limits the
-   * connections then. Prefer `grantToken`.
+   * Allows the grantee to get the tokens of one connection by direct requests to its alias of `issue-token`. The element of the
+   * connection must have `directInvocation`.
    */
-  grantInvoke(grantee: IGrantable): Grant {
-    return this.functions.issueToken.lambda.grantInvoke(grantee)
+  grantDirectToken(grantee: IGrantable, connection: string): Grant {
+    return this.aliases.grantInvoke(grantee, 'issueToken', connection)
+  }
+
+  /** The same for calls of the connection's API, by its alias of `call-api`. The grantee gets no token. */
+  grantDirectCall(grantee: IGrantable, connection: string): Grant {
+    return this.aliases.grantInvoke(grantee, 'callApi', connection)
   }
 
   protected override demandGrantable(connection: string): void {

@@ -1,11 +1,11 @@
 /**
  * The name of a caller in quotas, refusals and the audit log: the ARN of an IAM principal without its session, `iss` and `sub` of
- * a JWT as a JSON list, or one of `knownCallers`.
+ * a JWT as a JSON list, the alias `c-<connection>` of a direct request, or one of `knownCallers`.
  */
 export type Caller = string
 
 export const knownCallers = {
-  /** Every caller that invokes the function directly: such an event does not name its sender. */
+  /** Every caller that invokes a function without an alias, during an upgrade from 0.1: such an event does not name its sender. */
   direct: 'direct',
   /** Every caller on the machine of the local run. */
   local: 'local',

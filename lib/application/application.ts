@@ -1,4 +1,5 @@
 import type { CallerRequest } from '../access-token/token.ts'
+import { demandDirectInvocation } from '../admission/direct-invocation.ts'
 import type { ApiAnswer, ApiEndpoint } from '../api-call/api-endpoint.ts'
 import { type ApiCall, createApiCaller } from '../api-call/call-api.ts'
 import type { Pause } from '../base/time.ts'
@@ -95,13 +96,16 @@ const patientBudgetMilliseconds = 2_000
 export type Application = ReturnType<typeof createApplication>
 
 export function createApplication(ports: Ports) {
-  const { elements, deployment } = ports
+  const { elements, deployment, connections } = ports
   const tiers = createTiers(ports)
   const { rejections, outcomes, clockOffsets } = tiers
   const tokens = createTokens(ports, tiers)
   const statusReader = createStatusReader({ elements, deployment, outcomes, clockOffsets })
 
   return {
+    async demandDirectInvocation(connection: string): Promise<void> {
+      await demandDirectInvocation(connections, connection)
+    },
     async getToken(request: CallerRequest, deadline: number): Promise<HandedOutToken> {
       return await tokens.get(request, deadline)
     },
@@ -123,6 +127,9 @@ export function createCallingApplication(ports: Ports & { readonly apiEndpoint: 
   const apiCaller = createApiCaller({ connections, tokens, secrets, apiEndpoint, now, pause, log })
 
   return {
+    async demandDirectInvocation(connection: string): Promise<void> {
+      await demandDirectInvocation(connections, connection)
+    },
     async callApi(call: ApiCall, deadline: number): Promise<ApiAnswer> {
       return await apiCaller.call(call, deadline)
     },

@@ -16,6 +16,8 @@ export interface Connection {
   readonly authorizationServer: ResolvedAuthorizationServer
   readonly parameters: ConfiguredParameters
   readonly requestMay?: RequestMay
+  /** Whether callers may invoke the functions by the connection's alias. */
+  readonly directInvocation?: true
   /** If absent, warm runs do not renew its tokens. */
   readonly warming?: Warming
 }

@@ -81,6 +81,8 @@ export const elementSchemas = {
     connectionTimeout: v.exactOptional(duration({ least: '1ms' })),
     receiveTimeout: v.exactOptional(duration({ least: '1ms' })),
     disabled: v.exactOptional(flag),
+    /** Whether callers may invoke the functions by the connection's alias, instead of the HTTP API. */
+    directInvocation: v.exactOptional(flag),
     warm: v.exactOptional(flag),
     warmIdle: v.exactOptional(duration({ least: '1m', most: '720h' })),
     warmVariants: v.exactOptional(wholeNumber(1, 100)),

@@ -1,4 +1,5 @@
 import { checkSecretNames, type Deployment } from './deployment.ts'
+import { checkNumberOfAliases } from './direct-invocation.ts'
 import { type ElementReference, kinds } from './element.ts'
 import { collectElements } from './element-graph.ts'
 import { type ElementStore, ElementStoreError } from './element-store.ts'
@@ -35,6 +36,7 @@ export async function validateElements(elements: ElementStore, deployment: Deplo
     ...(await elements.findings()),
     ...everything.findings,
     ...checkSecretNames(everything.readings, deployment),
+    ...checkNumberOfAliases(everything.readings),
     ...connections.flatMap((connection) => connection.findings),
   ]
   return [...new Map(findings.map((finding) => [describeFinding(finding), finding])).values()]

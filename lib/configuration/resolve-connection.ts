@@ -1,5 +1,6 @@
 import type { ConfiguredParameters, Connection, Warming } from './connection.ts'
 import type { Deployment } from './deployment.ts'
+import { checkDirectInvocation } from './direct-invocation.ts'
 import { type ElementReference, type EndpointConnection, type GrantType, keyOf, type OAuthConfig } from './element.ts'
 import { type Advisor, type Resolution, startResolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
@@ -90,12 +91,14 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   const config = graph.get('oAuthConfig', endpoint?.authenticationConfigRef)
   if (!endpoint || !config) return undefined
 
+  const root: ElementReference = { kind: 'endpointConnection', id: name }
+  if (endpoint.directInvocation === true) checkDirectInvocation(root, findings)
   const element: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
   const grantType = config.grantType ?? 'client_credentials'
   warnOfGrant(grantType, element, findings)
   resolution.advice?.onConfig(config, element)
   checkRequestMay(config, element, findings)
-  const warming = resolveWarming(endpoint, grantType, { kind: 'endpointConnection', id: name }, findings)
+  const warming = resolveWarming(endpoint, grantType, root, findings)
 
   const api = resolveApi(resolution, name, endpoint, config)
   const authorizationServer = resolveAuthorizationServer(resolution, config.authServerRef)
@@ -111,6 +114,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
     authorizationServer,
     parameters: parametersOf(config),
     ...(config.requestMay && { requestMay: config.requestMay }),
+    ...(endpoint.directInvocation === true && { directInvocation: true }),
     ...(warming && { warming }),
   }
 }

@@ -1,24 +1,28 @@
 import { type Caller, iamCaller, jwtCaller, knownCallers } from '../access-token/caller.ts'
+import { AccessDeniedError } from '../admission/access-denied.ts'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
-import { TokenwellError } from '../base/tokenwell-error.ts'
+import { aliasOf, type Entry } from './entry.ts'
 
 /** Which connections a caller may use. */
 export interface Access {
   allows(connection: string): boolean
 }
 
-/** The part of an HTTP API event, payload format 2.0, that identifies the caller. */
+/** The alias that was invoked, and the part of an HTTP API event, payload format 2.0, that identifies the caller. */
 interface AuthorizedEvent {
+  readonly entry: Entry
   readonly requestContext: object
 }
 
 /**
- * Behind IAM, API Gateway has decided already, and the caller may use every connection. Behind a JWT authorizer, the claim lists
+ * Behind the alias of a connection, only that connection. Behind `_live` the authorizer of the HTTP API decides. Behind IAM, API Gateway has decided already, and the caller may use every connection. Behind a JWT authorizer, the claim lists
  * the connections, separated by spaces or as a list, which API Gateway passes on as `[a b]`. Without the claim the caller has no
  * access.
  * @param connectionsClaim undefined behind IAM
  */
-export function accessOf({ requestContext }: AuthorizedEvent, connectionsClaim: string | undefined): Access {
+export function accessOf({ entry, requestContext }: AuthorizedEvent, connectionsClaim: string | undefined): Access {
+  if (entry.kind === 'direct') return { allows: (connection) => connection === entry.connection }
+  if (entry.kind === 'mutual_tls') return { allows: () => false }
   if (connectionsClaim === undefined) return { allows: () => true }
   const claim = authorizedBy(requestContext, 'jwt', 'claims')?.[connectionsClaim]
   const texts = [claim].flat().filter((each) => typeof each === 'string')
@@ -27,15 +31,28 @@ export function accessOf({ requestContext }: AuthorizedEvent, connectionsClaim: 
 }
 
 /**
- * The caller that API Gateway has authenticated.
- * @param isLambda without an authorizer, the event comes from the local run or, on Lambda, from a direct invocation
+ * The caller: the alias of a connection, or the principal that API Gateway has authenticated.
+ * @param isLambda without an authorizer, the event comes from the local run or, on Lambda, from an invocation past the HTTP API
  */
-export function callerOf({ requestContext }: AuthorizedEvent, { isLambda }: { readonly isLambda: boolean }): Caller {
+export function callerOf(
+  { entry, requestContext }: AuthorizedEvent,
+  { isLambda }: { readonly isLambda: boolean },
+): Caller {
+  if (entry.kind === 'direct') return aliasOf(entry.connection)
   const { iss, sub } = authorizedBy(requestContext, 'jwt', 'claims') ?? {}
   if (typeof iss === 'string') return jwtCaller(iss, typeof sub === 'string' ? sub : '')
   const { userArn } = authorizedBy(requestContext, 'iam') ?? {}
   if (typeof userArn === 'string') return iamCaller(userArn)
   return isLambda ? knownCallers.direct : knownCallers.local
+}
+
+/**
+ * Which connections a list for the caller may show. Undefined for all of them: behind IAM, the right to request the list is the
+ * right to see every connection.
+ */
+export function listAccessOf(event: AuthorizedEvent, connectionsClaim: string | undefined): Access | undefined {
+  const isBehindIam = connectionsClaim === undefined && event.entry.kind !== 'mutual_tls'
+  return isBehindIam ? undefined : accessOf(event, connectionsClaim)
 }
 
 /** The member of the authorizer's result at this path. */
@@ -51,13 +68,4 @@ export function demandAccess(access: Access, connection: string): void {
     throw new AccessDeniedError(
       `The caller has no access to the connection ${connection}. The connections claim of its JWT must list this name.`,
     )
-}
-
-/** The caller may not use the connection. */
-export class AccessDeniedError extends TokenwellError {
-  readonly code = 'access_denied'
-
-  override get publicMessage(): string {
-    return this.message
-  }
 }

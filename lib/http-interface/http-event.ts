@@ -1,8 +1,11 @@
 import { InvalidRequestError } from '../admission/admit-request.ts'
 import { isElementId } from '../configuration/value-syntax.ts'
+import type { Entry } from './entry.ts'
 
 /** The members of an HTTP API event, payload format 2.0, that the functions use. */
 export interface HttpEvent {
+  /** The alias that was invoked. The event itself can't say it. */
+  readonly entry: Entry
   /** Decoded. It begins with the stage of the HTTP API if that has a name. */
   readonly rawPath: string
   /** The part of the path before the route: a named stage of the HTTP API, or the base path of a custom domain. May be empty. */
@@ -39,7 +42,7 @@ type Members = Readonly<Record<string, unknown>>
  * the caller's mistake and not a fault of Tokenwell.
  * @throws {InvalidRequestError} with the name of the member
  */
-export function readHttpEvent(event: unknown): HttpEvent {
+export function readHttpEvent(event: unknown, entry: Entry): HttpEvent {
   const {
     version,
     rawPath,
@@ -60,6 +63,7 @@ export function readHttpEvent(event: unknown): HttpEvent {
   const stage = readText('requestContext.stage', context['stage'])
   if (typeof (isBase64Encoded ?? false) !== 'boolean') throw unfit('isBase64Encoded', 'true or false')
   return {
+    entry,
     rawPath: path,
     basePath: stagePath(path, stage),
     routeKey: readText('routeKey', routeKey ?? ''),

@@ -4,6 +4,7 @@ import { isJsonObject } from '../base/decoding.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Log } from '../log/log-event.ts'
 import { accessOf, demandAccess } from './access.ts'
+import type { Entry } from './entry.ts'
 import { errorAnswer } from './error-answer.ts'
 import { errorResponse, logError, withProxyStatus } from './error-response.ts'
 import { type HttpEvent, type HttpResponse, namedConnection, readHttpEvent } from './http-event.ts'
@@ -32,11 +33,19 @@ interface HttpFunctionOptions {
   readonly log: Log
 }
 
-interface RoutedEvent extends HttpEvent {
+interface FoundRoute extends Pick<HttpEvent, 'basePath' | 'pathParameters'> {
   readonly route: Route
 }
 
-type HttpFunction = (event: unknown, context: Context) => Promise<HttpResponse>
+interface Invocation {
+  readonly entry: Entry
+  readonly event: unknown
+  /** The event once it is read and its route is found. */
+  routed?: HttpEvent
+}
+
+/** @param entry the alias that was invoked */
+export type HttpFunction = (event: unknown, context: Context, entry: Entry) => Promise<HttpResponse>
 
 /**
  * Makes a Lambda function behind an HTTP API, payload format 2.0. The function reads the event, finds the route, demands access to
@@ -46,14 +55,24 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
   const { routes, connectionsClaim, isPublic = false, isProxy = false, log } = options
   const patterns = routes.map((route) => ({ route, pattern: patternOf(route.path) }))
 
-  // The event has no type until `routeEvent` has read it.
-  return middy<RoutedEvent, HttpResponse>(answer).before(routeEvent).onError(answerError) as HttpFunction
+  const pipeline: (invocation: Invocation, context: Context) => Promise<HttpResponse> = middy<Invocation, HttpResponse>(
+    answer,
+  ).onError(answerError)
 
-  function routeEvent(request: Request<RoutedEvent, HttpResponse>): void {
-    const event = readHttpEvent(request.event)
+  return async function answerHttp(event, context, entry) {
+    return await pipeline({ entry, event }, context)
+  }
+
+  async function answer(invocation: Invocation, context: Context): Promise<HttpResponse> {
+    const event = readHttpEvent(invocation.event, invocation.entry)
     const { route, basePath, pathParameters } = findRoute(event)
-    request.event = { ...event, basePath, pathParameters, route }
-    const connection = pathParameters['connection']
+    invocation.routed = { ...event, basePath, pathParameters }
+    demandAccessTo(pathParameters['connection'], event)
+    return await route.answer(invocation.routed, context)
+  }
+
+  /** @throws {AccessDeniedError} */
+  function demandAccessTo(connection: string | undefined, event: HttpEvent): void {
     if (connection === undefined) return
     const access = accessOf(event, connectionsClaim)
     demandAccess(access, namedConnection(connection))
@@ -61,7 +80,7 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
     demandAccess(access, namedConnection(event.pathParameters['connection'] ?? connection))
   }
 
-  function findRoute(event: HttpEvent): Pick<RoutedEvent, 'route' | 'basePath' | 'pathParameters'> {
+  function findRoute(event: HttpEvent): FoundRoute {
     const { rawPath, basePath, routeKey, requestContext } = event
     const { method } = requestContext.http
     const path = rawPath.slice(basePath.length)
@@ -78,14 +97,11 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
     throw new UnknownRouteError(routes, method)
   }
 
-  async function answer(event: RoutedEvent, context: Context): Promise<HttpResponse> {
-    return await event.route.answer(event, context)
-  }
-
-  function answerError(request: Request<RoutedEvent, HttpResponse>): void {
-    const { error, event, context } = request
+  function answerError(request: Request<Invocation, HttpResponse>): void {
+    const { error, event: invocation, context } = request
     const answer = errorAnswer(error)
-    if (!isPublic || answer.status >= 500) logError(log, answer, context.awsRequestId, connectionOf(event))
+    const connection = connectionOf(invocation.routed ?? invocation.event)
+    if (!isPublic || answer.status >= 500) logError(log, answer, context.awsRequestId, connection)
     const response = errorResponse(answer, context.awsRequestId)
     request.response = isProxy ? withProxyStatus(response, error) : response
   }

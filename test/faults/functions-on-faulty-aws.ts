@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
-import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { type ElementChanges, exampleElements } from '../support/elements/elements.ts'
+import { contextFor } from '../support/functions/alias.ts'
 import {
   type IssueTokenWithScriptedServer,
   startIssueTokenWithScriptedServer,
@@ -83,5 +83,5 @@ export async function ask(
 }
 
 export function invoke(handler: Handler, event: unknown, milliseconds: number): Promise<unknown> {
-  return handler(event, { ...createLocalContext(Date.now()), getRemainingTimeInMillis: () => milliseconds })
+  return handler(event, { ...contextFor(event), getRemainingTimeInMillis: () => milliseconds })
 }

@@ -10,6 +10,7 @@ import {
   readWanted,
   startAccessMatrix,
 } from '../support/functions/access-matrix.ts'
+import { contextFor } from '../support/functions/alias.ts'
 import { overhear, overhearAnswer } from '../support/output/canary.ts'
 import { type Members, membersOf, namedConnection, textOf, wantedOf } from './asked-for.ts'
 import { callEvent, keysEvent, someTokenId, tokenEvent } from './hostile-http-events.ts'
@@ -73,7 +74,7 @@ async function issue(matrix: AccessMatrix, call: Call, ids: string[], tally: Map
   const event = withTokenId(structuredClone(call.event), ids)
   const asked: unknown = structuredClone(event)
   const { issueToken, isGuarded } = instanceOf(matrix, call)
-  const answer = membersOf(await issueToken(event, createLocalContext(Date.now())))
+  const answer = membersOf(await issueToken(event, contextFor(event)))
   overhearAnswer(answer)
 
   const isHttp = membersOf(asked)['requestContext'] !== undefined && 'version' in membersOf(asked)
@@ -107,7 +108,7 @@ async function issue(matrix: AccessMatrix, call: Call, ids: string[], tally: Map
 async function callBy(matrix: AccessMatrix, call: Call, tally: Map<string, number>): Promise<void> {
   const event: unknown = structuredClone(call.event)
   const { callApi, isGuarded } = instanceOf(matrix, call)
-  const answer = membersOf(await callApi(event, createLocalContext(Date.now())))
+  const answer = membersOf(await callApi(event, contextFor(event)))
   const { status, headers } = readHttpAnswer(answer)
   const { connection, path } = pathOfCall(call.event)
   if (headers['proxy-status'] === undefined) {

@@ -16,6 +16,7 @@ import {
   readWanted,
   startAccessMatrix,
 } from '../support/functions/access-matrix.ts'
+import { contextFor } from '../support/functions/alias.ts'
 import { loadFunction } from '../support/functions/load-function.ts'
 import { overhear } from '../support/output/canary.ts'
 import { membersOf } from './asked-for.ts'
@@ -49,7 +50,7 @@ async function demandOwnTokens({ instances, issuedFor }: AccessMatrix): Promise<
   for (const { issueToken, isGuarded } of instances)
     for (const connection of ['orders', 'stock']) {
       if (isGuarded) continue
-      const answer = membersOf(await issueToken({ connection }, createLocalContext(Date.now())))
+      const answer = membersOf(await issueToken({ connection }, contextFor({ connection })))
       const token = answer['access_token']
       const issued = issuedFor(String(token))
       assert.ok(issued, JSON.stringify(answer))

@@ -98,6 +98,7 @@ test('the page names each type of resource that the stack creates', (t) => {
     'AWS::Lambda::Function': /Lambda function of the CDK/,
     'AWS::Logs::LogGroup': /log group for each function/,
     'AWS::IAM::Role': /IAM role/,
+    'AWS::Lambda::Alias': /alias of each function/,
   }
   /** They only join or belong to the resources above. */
   const parts =

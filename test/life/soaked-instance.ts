@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { createLocalContext } from '../../infra/local/http-gateway.ts'
+import { contextFor } from '../support/functions/alias.ts'
 
 /*
  * One process with the wired function, configured by environment variables as on Lambda. It calls itself for the given
@@ -34,7 +34,8 @@ let [calls, failures, slowest] = [0, 0, 0]
 async function call(): Promise<void> {
   const scope = nextScope()
   const startedAt = performance.now()
-  const answer = await handler({ connection: 'conn', scope }, createLocalContext(Date.now()))
+  const event = { connection: 'conn', scope }
+  const answer = await handler(event, contextFor(event))
   slowest = Math.max(slowest, performance.now() - startedAt)
   // Each key has its own token: the server puts the scope into it.
   if (answer.access_token?.endsWith(`.${scope}`) !== true) failures++

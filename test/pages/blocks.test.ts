@@ -6,11 +6,11 @@ import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { readDirectTokenRequest } from '../../functions/issue-token/token-request.ts'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { kinds } from '../../lib/configuration/element.ts'
 import { validateElements } from '../../lib/configuration/inspect-elements.ts'
 import { readElement } from '../../lib/configuration/read-element.ts'
+import { aliasOf } from '../../lib/http-interface/entry.ts'
 import { root, runShell, type ServingRun, startServing } from '../support/process/local-run.ts'
 import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { type Block, type Marker, type Page, readPage, readPages } from './page.ts'
@@ -130,14 +130,12 @@ async function tryWithLocalRun({ blocks: own }: Page, run: ServingRun, folder: s
   }
 }
 
-/** A direct invocation has in one object what the HTTP API has in path, query and body. */
 async function invoke(block: Block, run: ServingRun): Promise<void> {
-  const { connection } = readDirectTokenRequest(JSON.parse(block.text))
-  const { connection: _, minimum_seconds: seconds, rejected_token_id: rejected, ...body } = JSON.parse(block.text)
-  const query = new URLSearchParams()
-  if (seconds !== undefined) query.set('minimum_seconds', seconds)
-  if (rejected !== undefined) query.set('rejected_token_id', rejected)
-  await post(`${run.url}/connections/${connection}/token?${query}`, JSON.stringify(body), at(block))
+  const { connection } = JSON.parse(block.text)
+  const url = `${run.url}/2015-03-31/functions/issue-token:${aliasOf(connection)}/invocations`
+  const answer = await fetch(url, { method: 'POST', body: block.text })
+  const members = (await answer.json()) as object
+  assert.ok('access_token' in members, `${at(block)} ${JSON.stringify(members)}`)
 }
 
 async function post(url: string, body: string, where: string): Promise<void> {

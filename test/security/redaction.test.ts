@@ -15,7 +15,6 @@ import { createHandler as createRefreshToken } from '../../functions/refresh-tok
 import { createHandler as createRotateKey } from '../../functions/rotate-key/handler.ts'
 import { createHandler as createWarmTokens } from '../../functions/warm-tokens/handler.ts'
 import { bundleFunction } from '../../infra/bundle.ts'
-import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { listen } from '../../infra/local/listen.ts'
 import { timerPause } from '../../lib/adapters/process/clock.ts'
 import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
@@ -30,6 +29,7 @@ import { createConnectionCache } from '../../lib/configuration/connection-cache.
 import { withoutSealing } from '../../lib/fleet/sealing.ts'
 import { elementStoreOf, exampleIssuer, localDeployment } from '../support/elements/element-store.ts'
 import { exampleElements } from '../support/elements/elements.ts'
+import { contextFor } from '../support/functions/alias.ts'
 import { createWorkspace } from '../support/functions/function-caller.ts'
 import { createHttpEvent, environmentOf, loadFunction, tokenRequest } from '../support/functions/load-function.ts'
 import { type FunctionError, startLambdaInstance } from '../support/lambda/lambda-instance.ts'
@@ -146,9 +146,10 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
   const background = createBackgroundApplication(wide)
   const deadLetters = { add: async (letter: object) => see(letter) }
 
-  const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 55_000 } as Context
-  const run = async (handler: (event: never, context: Context) => Promise<unknown>, event: unknown) =>
-    see(await handler(event as never, context).catch(asLambdaShows))
+  const run = async (handler: (event: never, context: Context) => Promise<unknown>, event: unknown) => {
+    const context = { ...contextFor(event), getRemainingTimeInMillis: () => 55_000 }
+    return see(await handler(event as never, context).catch(asLambdaShows))
+  }
   const issueToken = createIssueToken({ ...wide, application })
   await run(issueToken, createHttpEvent(tokenRequest('conn')))
   await run(issueToken, createHttpEvent({ method: 'GET', path: '/connections' }))
@@ -234,10 +235,10 @@ for (const [what, answer] of Object.entries(answers))
     const workspace = await createWorkspace(t, exampleElements(exampleIssuer))
     const log = captureLog(t)
     // So short that no call is repeated for long.
-    const context = { ...createLocalContext(Date.now()), getRemainingTimeInMillis: () => 6_000 }
     const runs: Promise<unknown>[] = []
     for (const [name, event] of everyFunction()) {
       const handler = await loadFunction(name, workspace, wired)
+      const context = { ...contextFor(event), getRemainingTimeInMillis: () => 6_000 }
       runs.push(handler(event, context).catch(asLambdaShows))
     }
     const seen = await Promise.all(runs)

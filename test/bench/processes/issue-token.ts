@@ -1,10 +1,11 @@
-import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { handler } from '../../../functions/issue-token/index.ts'
+import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 
 /* One event, as Lambda delivers it. */
 
 const [event = ''] = process.argv.slice(2)
-const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 29_000 } as Context
+const context = createLocalContext(Date.now())
 const answer = (await handler(JSON.parse(event), context)) as APIGatewayProxyStructuredResultV2
 const { access_token: token, source } = JSON.parse(answer.body ?? '')
 if (answer.statusCode !== 200) throw new Error(`issue-token answers ${answer.body}`)

@@ -101,7 +101,8 @@ test('the list shows findings of the connections that the claim lists, and names
 })
 
 test('a claim without a name lists no connection: only without a configured claim may callers use all connections', () => {
-  const event = createHttpEvent({ ...tokenRequest('conn'), authorizer: claims('conn') }) as APIGatewayProxyEventV2
+  const sent = createHttpEvent({ ...tokenRequest('conn'), authorizer: claims('conn') }) as APIGatewayProxyEventV2
+  const event = { ...sent, entry: { kind: 'http' } } as const
   assert.equal(accessOf(event, undefined).allows('conn'), true)
   assert.equal(accessOf(event, 'connections').allows('conn'), true)
   assert.equal(accessOf(event, '').allows('conn'), false)

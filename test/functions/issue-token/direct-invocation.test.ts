@@ -18,6 +18,13 @@ test('direct invocation: an object with connection and parameters returns the bo
   assert.deepEqual(Object.keys(second).sort(), Object.keys(first).sort())
 })
 
+test('direct invocation: the connection may be left out, because the alias names it', async (t) => {
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
+  assert.equal((await set.invoke({}))['source'], 'server')
+  assert.equal((await set.invoke({ connection: '' }))['source'], 'memory')
+  assert.equal((await set.invoke({ connection: 'conn' }))['source'], 'memory')
+})
+
 test('direct invocation: parameters for Tokenwell are not sent to the server', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const own = { connection: 'conn', minimum_seconds: 60, rejected_token_id: 'AAAAAAAAAAAAAAAAAAAAAA' }
@@ -53,13 +60,13 @@ test('direct invocation: rejected_token_id replaces the token', async (t) => {
   assert.notEqual(second['token_id'], first['token_id'])
 })
 
-for (const event of [undefined, null, 'conn', 1, [], {}, { connection: 1 }, { connection: '' }, { connection: '../x' }])
+for (const event of [undefined, null, 'conn', 1, [], { connection: 1 }, { scope: 1 }])
   test(`direct invocation with ${JSON.stringify(event)}: an error that says what is wrong, never an exception`, async (t) => {
     const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
     const got = await set.invoke(event)
     assert.equal(got['error'], 'invalid_request')
     assert.equal(got['status'], 400)
-    assert.match(String(got['error_description']), /^(connection|body) /)
+    assert.match(String(got['error_description']), /^(connection|scope|body) /)
     assert.equal(set.requests.length, 0)
   })
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { rm, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
+import { contextFor } from '../../support/functions/alias.ts'
 import { createWorkspace, startCaller } from '../../support/functions/function-caller.ts'
 import { startIssueTokenByTestClock } from '../../support/functions/issue-token-by-test-clock.ts'
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
@@ -341,7 +341,7 @@ test("words of a server that repeat the client's password are dropped", async (t
   })
   const { secretsFolder } = stage.server.workspace
   await writeFile(secretPath(secretsFolder, 'local', 'tokenwell/local/the-password'), 'tr0ub4dor\n')
-  await stage.handler({ connection: 'conn' }, createLocalContext(Date.now()))
+  await stage.handler({ connection: 'conn' }, contextFor({ connection: 'conn' }))
   const event = stage.log.at(-1)
   assert.ok(event?.event === 'request_failed')
   assert.match(event.reason, /theServer refused the token request: invalid_client\./)

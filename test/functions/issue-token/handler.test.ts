@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { contextFor } from '../../support/functions/alias.ts'
 import {
   type IssueTokenByTestClock,
   startIssueTokenByTestClock,
@@ -84,7 +85,7 @@ test('a direct invocation learns no more about an error than an HTTP caller', as
   const stage = await startIssueTokenByTestClock(t, {
     answer: () => ({ status: 401, body: { error: 'invalid_client' } }),
   })
-  const answer = (await stage.handler({ connection: 'conn' }, createLocalContext(Date.now()))) as object
+  const answer = (await stage.handler({ connection: 'conn' }, contextFor({ connection: 'conn' }))) as object
   assert.deepEqual(Object.keys(answer).sort(), ['error', 'error_description', 'request_id', 'retry_after', 'status'])
 })
 
@@ -153,20 +154,24 @@ test('the error for an unknown route lists the routes', async (t) => {
 test('an object with only one member of an HTTP event is a direct invocation', async (t) => {
   const stage = await startIssueTokenByTestClock(t)
   for (const member of ['requestContext', 'version']) {
-    const answer = await stage.handler({ connection: 'conn', [member]: 'x' }, createLocalContext(Date.now()))
+    const event = { connection: 'conn', [member]: 'x' }
+    const answer = await stage.handler(event, contextFor(event))
     assert.deepEqual((answer as Record<string, unknown>)['ignored'], [member])
   }
 })
 
-test('the log event has the requested connection if that is a valid name', async (t) => {
+test('the log event has the connection of the alias, or the requested one if that is a valid name', async (t) => {
   const stage = await startIssueTokenByTestClock(t)
-  for (const [asked, named] of [
-    ['nowhere', 'nowhere'],
-    ['a b', undefined],
-    [['conn'], undefined],
-    [undefined, undefined],
+  for (const [asked, alias, named] of [
+    ['nowhere', 'c-nowhere', 'nowhere'],
+    ['a b', 'c-conn', 'conn'],
+    [['conn'], 'c-conn', 'conn'],
+    ['nowhere', '_live', 'nowhere'],
+    ['a b', '_live', undefined],
+    [['conn'], '_live', undefined],
+    [undefined, '_live', undefined],
   ]) {
-    await stage.handler({ connection: asked }, createLocalContext(Date.now()))
+    await stage.handler({ connection: asked }, createLocalContext(Date.now(), `issue-token:${alias}`))
     const event = stage.log.at(-1)
     assert.ok(event?.event === 'request_failed')
     assert.equal(event.connection, named)

@@ -17,7 +17,7 @@ test('npm start -- --once prints every step of the first token and ends with exi
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: await temporaryFolder(t) })
   assert.equal(status, 0, output)
   for (const step of [
-    /A token for the connection conn, by a direct invocation \(the caller is "direct"\):/,
+    /A token for the connection conn, by HTTP \(the caller is "local"\):/,
     /Read the elements of the connection conn and followed their references in \d+ ms\./,
     /Made the client authentication private_key_jwt in \d+ ms\./,
     /POST https:\/\/localhost:\d+\/token/,

@@ -109,7 +109,7 @@ test('only functions that publish may sign, with an elliptic curve key that has 
 
 test('the schedule may invoke only warm-tokens, which may search an index that exists', (t) => {
   const { stack } = createTestStack(t)
-  assert.deepEqual(grantsOf(stack, 'TokensWarmScheduleRole'), ['lambda:InvokeFunction on TokensWarmTokensFunction.Arn'])
+  assert.deepEqual(grantsOf(stack, 'TokensWarmScheduleRole'), ['lambda:InvokeFunction on TokensWarmTokensLive'])
   const indexes = resourceOf(stack, 'AWS::DynamoDB::Table').Properties['GlobalSecondaryIndexes'] as object[]
   assert.deepEqual(
     indexes.map((index) => `dynamodb:Query on TokensTable.Arn/index/${Reflect.get(index, 'IndexName')}`),
@@ -163,13 +163,13 @@ test('only the routes of the API may invoke a function, each its own, and Secret
   const expected = [
     ...routes.map(([id, path]) => ({
       Action: 'lambda:InvokeFunction',
-      FunctionName: `Tokens${id}Function.Arn`,
+      FunctionName: `Tokens${id}Live`,
       Principal: 'apigateway.amazonaws.com',
       SourceArn: `${api}/*/*/${path}`,
     })),
     {
       Action: 'lambda:InvokeFunction',
-      FunctionName: 'TokensRotateKeyFunction.Arn',
+      FunctionName: 'TokensRotateKeyLive',
       Principal: 'secretsmanager.amazonaws.com',
       SourceAccount: '111122223333',
     },

@@ -45,8 +45,8 @@ test('each route invokes its function with payload format 2.0 and a time-out bel
       return [Properties['RouteKey'], IntegrationUri, IntegrationType, PayloadFormatVersion, TimeoutInMillis]
     })
     assert.deepEqual(found, [
-      ...routes.map(([route, id]) => [route, `Tokens${id}Function.Arn`, 'AWS_PROXY', '2.0', 29_000]),
-      [publicRoute, 'TokensPublishKeysFunction.Arn', 'AWS_PROXY', '2.0', 29_000],
+      ...routes.map(([route, id]) => [route, `Tokens${id}Live`, 'AWS_PROXY', '2.0', 29_000]),
+      [publicRoute, 'TokensPublishKeysLive', 'AWS_PROXY', '2.0', 29_000],
     ])
   }
 })

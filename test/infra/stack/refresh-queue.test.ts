@@ -36,7 +36,7 @@ test('refresh-token gets batches of ten, at most ten at a time, and reports the 
   assert.deepEqual(resourceOf(createTestStack(t).stack, 'AWS::Lambda::EventSourceMapping').Properties, {
     BatchSize: 10,
     EventSourceArn: 'TokensRefreshesQueue.Arn',
-    FunctionName: 'TokensRefreshTokenFunction',
+    FunctionName: 'TokensRefreshTokenLive:_live',
     FunctionResponseTypes: ['ReportBatchItemFailures'],
     ScalingConfig: { MaximumConcurrency: 10 },
   })

@@ -67,7 +67,7 @@ test('a secret has no key until its first rotation, which the deployment starts'
   assert.deepEqual(readGeneratedKeys('tokenwell/test/jwk/theBuilder', noKeys), [])
   assert.deepEqual(theSchedule(stack).Properties, {
     SecretId: 'TokensSigningKeystheBuilder',
-    RotationLambdaARN: 'TokensRotateKeyFunction.Arn',
+    RotationLambdaARN: 'TokensRotateKeyLive',
     RotationRules: { ScheduleExpression: 'rate(720 hours)' },
     RotateImmediatelyOnUpdate: true,
   })
@@ -104,7 +104,7 @@ test('the first rotation comes after the function, its rights and permissions, t
     permissions.find(([, { Properties }]) => String(Properties['Principal']).startsWith('secrets')) ?? []
   assert.ok(permission !== undefined && before.has(permission), 'the permission')
   assert.ok(before.has('TokensTable'))
-  assert.equal(theSchedule(stack).Properties['RotationLambdaARN'], 'TokensRotateKeyFunction.Arn', 'and so after it')
+  assert.equal(theSchedule(stack).Properties['RotationLambdaARN'], 'TokensRotateKeyLive', 'and so after it')
   assert.ok(before.has('TokensElementsWritten'))
   assert.equal([...before].filter((each) => each.includes('another')).length, 0, 'and on no other jwtBuilder')
   const lambda = resourceNamed(stack, 'AWS::Lambda::Function', 'TokensRotateKeyFunction')
@@ -127,7 +127,7 @@ test('a key of the operator encrypts the secrets', async (t) => {
 test('with Valkey there is no table to wait for, and the rotation is the same', async (t) => {
   const elements = await elementsWith(t)
   const { stack } = createTestStack(t, (elsewhere) => ({ ...everyProperty(elsewhere), elements }))
-  assert.equal(theSchedule(stack).Properties['RotationLambdaARN'], 'TokensRotateKeyFunction.Arn')
+  assert.equal(theSchedule(stack).Properties['RotationLambdaARN'], 'TokensRotateKeyLive')
 })
 
 test('secrets are replicated to the regions that the operator names', async (t) => {
@@ -179,7 +179,7 @@ test('with 200 jwtBuilders each template has room, and each nested stack waits f
   assert.ok(counts.length > 1 && counts.every((count) => count <= 300), String(counts))
   for (const each of [stack, ...nested]) assertWithinLimits(each)
   for (const { DependsOn } of Object.values(resourcesOf(stack, 'AWS::CloudFormation::Stack')))
-    for (const needed of ['TokensRotateKeyFunctionRotationBySecretsManager', 'TokensTable', 'TokensElementsWritten'])
+    for (const needed of ['TokensRotateKeyLiveRotationBySecretsManager', 'TokensTable', 'TokensElementsWritten'])
       assert.ok(namesOf(DependsOn).has(needed), needed)
 })
 

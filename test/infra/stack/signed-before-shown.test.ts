@@ -35,8 +35,8 @@ test('each deployment that changes refresh-token signs again, waits for it and f
   const { stack } = createTestStack(t)
   const { HandlerArn, InvocationType, Timeout } = resourceOf(stack, 'Custom::Trigger').Properties
   // Each change of the function makes a new version.
-  const [version] = Object.keys(resourcesOf(stack, 'AWS::Lambda::Version'))
-  assert.match(String(version), /^TokensRefreshTokenFunctionCurrentVersion/)
+  const versions = Object.keys(resourcesOf(stack, 'AWS::Lambda::Version'))
+  assert.ok(versions.includes(String(HandlerArn)))
   assert.match(String(HandlerArn), /^TokensRefreshTokenFunctionCurrentVersion/)
   assert.equal(InvocationType, 'RequestResponse')
   assert.ok(Number(Timeout) > 60_000, 'longer than the function takes')

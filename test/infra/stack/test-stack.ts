@@ -131,6 +131,9 @@ function withSamples(value: unknown, samples: Readonly<Record<string, string>>):
   if (typeof value !== 'object' || value === null) return value
   if ('Ref' in value) return samples[String(value.Ref)] ?? withoutHash(String(value.Ref))
   if ('Fn::GetAtt' in value) return (value['Fn::GetAtt'] as string[]).map(withoutHash).join('.')
+  // The CDK takes the name of a function out of the ARN of its alias.
+  if ('Fn::Select' in value) return withSamples((value['Fn::Select'] as [string, unknown])[1], samples)
+  if ('Fn::Split' in value) return withSamples((value['Fn::Split'] as [string, unknown])[1], samples)
   if ('Fn::ImportValue' in value) return String(value['Fn::ImportValue']).replace(/[0-9A-F]{8}/g, '')
   if ('Fn::Join' in value) {
     const [separator, parts] = value['Fn::Join'] as [string, unknown[]]

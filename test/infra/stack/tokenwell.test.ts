@@ -82,18 +82,6 @@ test('with a JWT authorizer grants are an error', (t) => {
     )
 })
 
-test('grantInvoke allows direct invocation of the function', (t) => {
-  const { stack, tokenwell } = createTestStack(t)
-  tokenwell.grantInvoke(someRole(stack))
-  assert.deepEqual(statementsOfCaller(stack), [
-    {
-      Action: 'lambda:InvokeFunction',
-      Effect: 'Allow',
-      Resource: ['TokensIssueTokenFunction.Arn', 'TokensIssueTokenFunction.Arn:*'],
-    },
-  ])
-})
-
 test('grantEvents allows events on the bus of this stage', (t) => {
   const { stack, tokenwell } = createTestStack(t)
   tokenwell.grantEvents(someRole(stack))
@@ -202,12 +190,16 @@ function asPattern(resource: string): RegExp {
 async function isTaken(method: string, path: string): Promise<boolean> {
   let calls = 0
   const application = {
+    async demandDirectInvocation() {},
     async callApi() {
       calls++
       return { status: 200, headers: {}, body: new Uint8Array() }
     },
   }
-  const handler = createHandler({ application, deployment: { isLambda: true }, now: Date.now, log() {} })
+  const handler = createHandler({
+    ...{ application, deployment: { isLambda: true }, earlierRecords: 'none', now: Date.now },
+    log() {},
+  })
   await handler(createHttpEvent({ method, path }), createLocalContext(Date.now()))
   return calls > 0
 }

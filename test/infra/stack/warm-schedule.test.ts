@@ -13,14 +13,14 @@ test('warm-tokens runs every minute, and a failed run is not repeated', (t) => {
     ScheduleExpressionTimezone: 'Etc/UTC',
     State: 'ENABLED',
     Target: {
-      Arn: 'TokensWarmTokensFunction.Arn',
+      Arn: 'TokensWarmTokensLive',
       RetryPolicy: once,
       RoleArn: 'TokensWarmScheduleRole.Arn',
     },
   })
   assert.deepEqual(resourceOf(stack, 'AWS::Lambda::EventInvokeConfig').Properties, {
     FunctionName: 'TokensWarmTokensFunction',
-    Qualifier: '$LATEST',
+    Qualifier: 'TokensWarmTokensLive',
     ...once,
   })
 })

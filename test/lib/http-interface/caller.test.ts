@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createHandler } from '../../../functions/issue-token/handler.ts'
-import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { timerPause } from '../../../lib/adapters/process/clock.ts'
 import { createApplication } from '../../../lib/application/application.ts'
 import { callerOf } from '../../../lib/http-interface/access.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { localDeployment } from '../../support/elements/element-store.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { contextFor } from '../../support/functions/alias.ts'
 import { createHttpEvent, tokenRequest } from '../../support/functions/load-function.ts'
 import { withDefaultPorts } from '../../support/virtual/default-ports.ts'
 import { virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
@@ -15,7 +15,7 @@ import { thePassword, theSigners, unchangingConnections } from '../../support/vi
 
 const onLambda = { isLambda: true }
 const callerBy = (authorizer: object | undefined, where = onLambda) =>
-  callerOf({ requestContext: { ...(authorizer && { authorizer }) } }, where)
+  callerOf({ entry: { kind: 'http' }, requestContext: { ...(authorizer && { authorizer }) } }, where)
 const role = (session: string) => ({ iam: { userArn: `arn:aws:sts::111122223333:assumed-role/Orders/${session}` } })
 const jwt = (claims: object) => ({ jwt: { claims } })
 
@@ -58,8 +58,11 @@ test('each token that is handed out makes one audit event with its caller, conne
   })
   const { now, log: logEvent } = ports
   const application = createApplication(ports)
-  const handler = createHandler({ application, deployment: localDeployment, now, log: logEvent })
-  const ask = async (event: object) => await handler(event, createLocalContext(now()))
+  const handler = createHandler({
+    ...{ application, deployment: localDeployment, earlierRecords: 'none', now },
+    log: logEvent,
+  })
+  const ask = async (event: object) => await handler(event, contextFor(event))
   await ask(createHttpEvent({ ...tokenRequest('conn'), authorizer: role('a') }))
   await ask(createHttpEvent({ ...tokenRequest('conn'), authorizer: jwt({ iss: 'i', sub: 's' }) }))
   await ask(createHttpEvent(tokenRequest('conn')))
@@ -72,7 +75,7 @@ test('each token that is handed out makes one audit event with its caller, conne
       ['arn:aws:sts::111122223333:assumed-role/Orders', 'conn', 'server'],
       ['["i","s"]', 'conn', 'memory'],
       ['local', 'conn', 'memory'],
-      ['direct', 'conn', 'memory'],
+      ['c-conn', 'conn', 'memory'],
     ],
   )
   assert.equal(new Set(issued.map(({ tokenId }) => tokenId)).size, 1)

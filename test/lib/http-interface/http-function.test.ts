@@ -41,7 +41,11 @@ function functionWith(given: Given = {}) {
     log,
     async ask(method: string, path: string, more: object = {}) {
       const event = { ...createHttpEvent({ method, path }), ...more }
-      const { statusCode, headers, body = '{}' } = await handler(event, createLocalContext(Date.now()))
+      const {
+        statusCode,
+        headers,
+        body = '{}',
+      } = await handler(event, createLocalContext(Date.now()), { kind: 'http' })
       return { status: statusCode, headers, body: JSON.parse(body) as Record<string, unknown> }
     },
   }
@@ -140,7 +144,7 @@ test('a proxy marks each error as its own', async () => {
 test('every event is answered, whatever it contains', async () => {
   const handler = createHttpFunction({ routes: [], log() {} })
   for (const event of [undefined, null, 5, 'x', [], {}, { pathParameters: null }, { version: '2.0', rawPath: 5 }]) {
-    const { statusCode, body = '' } = await handler(event, createLocalContext(Date.now()))
+    const { statusCode, body = '' } = await handler(event, createLocalContext(Date.now()), { kind: 'http' })
     assert.equal(statusCode, 400, JSON.stringify(event))
     assert.match(body, /"error_description":"event is not an event of an HTTP API in payload format 2\.0: /)
   }
@@ -156,7 +160,7 @@ for (const [what, event] of [
 ] as const)
   test(`an event of ${what} is a 400 that names payload format 2.0`, async () => {
     const handler = createHttpFunction({ routes: [], log() {} })
-    const { statusCode, body = '' } = await handler(event, createLocalContext(Date.now()))
+    const { statusCode, body = '' } = await handler(event, createLocalContext(Date.now()), { kind: 'http' })
     assert.equal(statusCode, 400)
     assert.match(
       body,

@@ -20,7 +20,9 @@ export function exampleElements(issuer: string, changes: ElementChanges = {}): R
     oAuthConfig: {
       theConfig: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig', ...changes.oAuth },
     },
-    endpointConnection: { conn: { authenticationConfigRef: 'theConfig', ...changes.endpoint } },
+    endpointConnection: {
+      conn: { authenticationConfigRef: 'theConfig', directInvocation: true, ...changes.endpoint },
+    },
     ssl: { defaultSSLConfig: { trustStoreRef: 'theTrust' } },
     keyStore: { theTrust: { location: 'tokenwell/local/authorization-server-ca' } },
   }

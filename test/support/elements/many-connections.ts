@@ -1,3 +1,4 @@
+import { mostDirectConnections } from '../../../lib/configuration/direct-invocation.ts'
 import { exampleElements, type RawElements, withoutUndefined } from './elements.ts'
 
 export interface ManyConnections {
@@ -8,7 +9,10 @@ export interface ManyConnections {
   readonly withMadeKeys: number
 }
 
-/** Connections `conn0`, `conn1` and so on, each with six elements of its own, which have its name. All share a trust store. */
+/**
+ * Connections `conn0`, `conn1` and so on, each with six elements of its own, which have its name. All share a trust store. As many as
+ * possible take direct requests.
+ */
 export function manyConnections({ issuer, stage, connections, withMadeKeys }: ManyConnections): RawElements {
   const { jwtBuilder, oAuthTokenConfig, authorizationServer, oAuthConfig, endpointConnection, ...others } =
     withoutUndefined(exampleElements(issuer))
@@ -37,6 +41,8 @@ export function manyConnections({ issuer, stage, connections, withMadeKeys }: Ma
     oAuthTokenConfig: forEach((tokenGeneratorRef) => ({ ...tokenConfig, tokenGeneratorRef })),
     authorizationServer: forEach(() => ({ ...server })),
     oAuthConfig: forEach((name) => ({ ...config, authServerRef: name, jwtAuthenticationTokenRef: name })),
-    endpointConnection: forEach((authenticationConfigRef) => ({ ...connection, authenticationConfigRef })),
+    endpointConnection: forEach((authenticationConfigRef, index) => ({
+      ...{ ...connection, authenticationConfigRef, directInvocation: index < mostDirectConnections },
+    })),
   }
 }

@@ -21,6 +21,7 @@ export function plainAssertion(changes: Partial<AssertionConfiguration> = {}): A
 /** A connection that signs a JWT and sets nothing else. */
 export const plainConnection: Connection = {
   name: 'conn',
+  directInvocation: true,
   elements: ['endpointConnection/conn'],
   grantType: 'client_credentials',
   clientId: 'theClient',

@@ -2,6 +2,7 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import type { Workspace } from '../../../infra/local/workspace.ts'
 import { overhearAnswer, plantSecrets } from '../output/canary.ts'
+import { contextFor } from './alias.ts'
 import { createBareWorkspace, createHttpEvent, type Handler, type HttpRequest, loadFunction } from './load-function.ts'
 
 /** The issue-token function with the product's own wiring. */
@@ -33,7 +34,7 @@ export async function startCaller(workspace: Workspace, environment?: Record<str
     workspace,
     handler,
     async invoke(event) {
-      const answer = (await handler(event, createLocalContext(Date.now()))) as Record<string, unknown>
+      const answer = (await handler(event, contextFor(event))) as Record<string, unknown>
       overhearAnswer(answer)
       return answer
     },

@@ -99,7 +99,7 @@ export async function startIssueTokenByTestClock(
     memory,
   })
   return {
-    handler: createHandler({ application, deployment: localDeployment, now, log }),
+    handler: createHandler({ application, deployment: localDeployment, earlierRecords: 'none', now, log }),
     getToken: application.getToken,
     memory,
     server,

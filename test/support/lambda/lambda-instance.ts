@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { listen } from '../../../infra/local/listen.ts'
+import { aliasFor } from '../functions/alias.ts'
 import { overhear, overhearAnswer } from '../output/canary.ts'
 import { createRuntimeApi, type Outcome, traceId } from './lambda-runtime.ts'
 
@@ -26,6 +27,8 @@ export interface LambdaInstance {
 export interface InvokeOptions {
   /** The function's timeout. */
   readonly timeoutMilliseconds?: number
+  /** `aliasFor` the event if left out. */
+  readonly alias?: string
 }
 
 export interface Invocation {
@@ -103,11 +106,11 @@ export async function startLambdaInstance(
   return {
     initMilliseconds,
     output,
-    async invoke(event, { timeoutMilliseconds = defaultTimeoutMilliseconds } = {}) {
+    async invoke(event, { timeoutMilliseconds = defaultTimeoutMilliseconds, alias = aliasFor(event) } = {}) {
       const requestId = randomUUID()
       const sentAt = performance.now()
       child.kill('SIGCONT')
-      api.send({ requestId, event, deadline: Date.now() + timeoutMilliseconds })
+      api.send({ requestId, event, alias, deadline: Date.now() + timeoutMilliseconds })
       try {
         const { answer, answeredAt } = await untilIdle(timeoutMilliseconds)
         overhearAnswer(answer)

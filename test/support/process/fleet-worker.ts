@@ -3,6 +3,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { Context } from 'aws-lambda'
 import { logChannel } from '../../../lib/adapters/log/powertools.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { contextFor } from '../functions/alias.ts'
 import type { FromWorker, ToWorker, WorkerAnswer } from './fleet-of-processes.ts'
 
 /* One process of a fleet. It runs the built function, called as its parent says. */
@@ -32,7 +33,7 @@ send('ready')
 
 async function call(event: object): Promise<WorkerAnswer> {
   const startedAt = performance.now()
-  const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 25_000 } as Context
+  const context = { ...contextFor(event), getRemainingTimeInMillis: () => 25_000 }
   const answer = (await handler(event, context)) as Readonly<Record<string, unknown>>
   const { access_token: token, token_id: tokenId, source, error, error_description: description, status } = answer
   return {

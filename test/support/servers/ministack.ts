@@ -134,7 +134,7 @@ interface Gateway {
 
 function runGateway(folder: string, { port, securePort }: { port: number; securePort: number }): Gateway {
   // The functions use the port without TLS, because they refuse to start with a CA in NODE_EXTRA_CA_CERTS.
-  const server = ['hypercorn', 'ministack.app:app', '--bind', `127.0.0.1:${securePort}`]
+  const server = ['hypercorn', 'ministack_with_aliases:app', '--bind', `127.0.0.1:${securePort}`]
   const plain = ['--insecure-bind', `127.0.0.1:${port}`]
   const certificate = ['--certfile', join(folder, 'certificate.pem'), '--keyfile', join(folder, 'key.pem')]
   const child = spawn('sh', ['-c', untilInputEnds, 'sh', ...server, ...plain, ...certificate], {
@@ -145,6 +145,8 @@ function runGateway(folder: string, { port, securePort }: { port: number; secure
       // Lambda's Node.js is the first one on this path.
       PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
       HOME: join(folder, 'home'),
+      PYTHONPATH: import.meta.dirname,
+      PYTHONDONTWRITEBYTECODE: '1',
       TMPDIR: folder,
       GATEWAY_PORT: String(port),
       MINISTACK_REGION: region,
