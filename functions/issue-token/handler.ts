@@ -142,10 +142,10 @@ function describeConnection(status: ConnectionStatus, describe: (finding: Findin
 }
 
 function describeConfiguration(connection: Connection): Partial<ConnectionAnswer> {
-  const { api, grantType, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
+  const { api, grant, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
   return {
     ...(api && { api: `${api.origin}${api.basePath}` }),
-    grant_type: grantType,
+    grant_type: grant.type,
     client_id: clientId,
     client_authentication: clientAuthentication.method,
     token_endpoint: authorizationServer.tokenEndpoint,

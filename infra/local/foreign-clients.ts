@@ -3,6 +3,7 @@ import { relative } from 'node:path'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import type { AssertionConfiguration, Connection } from '../../lib/configuration/connection.ts'
+import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { keysToPublish } from '../../lib/key-lifecycle/published-keys.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import { createSignerCache } from '../../lib/signing/signer-cache.ts'
@@ -29,34 +30,41 @@ export async function describeForeignClients(
 }
 
 async function factsOf(connection: Connection, workspace: Workspace): Promise<readonly string[]> {
-  const { clientAuthentication, grantType, parameters } = connection
+  const { clientAuthentication, grant, parameters } = connection
   const algorithm =
     'assertion' in clientAuthentication ? `, signed with ${clientAuthentication.assertion.algorithm}` : ''
   return [
     `authentication  ${clientAuthentication.method}${algorithm}`,
-    `grant type      ${grantType}`,
+    `grant type      ${grant.type}`,
     ...(parameters.scope.length > 0 ? [`scope           ${parameters.scope.join(' ')}`] : []),
     ...(await credentialsOf(connection, workspace)),
   ]
 }
 
 async function credentialsOf(connection: Connection, workspace: Workspace): Promise<readonly string[]> {
-  const { clientAuthentication } = connection
+  const { grant } = connection
   try {
-    switch (clientAuthentication.method) {
-      case 'client_secret_basic':
-        return [sharedSecret(clientAuthentication.passwordSecret, workspace)]
-      case 'client_secret_jwt':
-        return [sharedSecret(clientAuthentication.assertion.key.location, workspace)]
-      case 'private_key_jwt':
-        return await publicKeys(clientAuthentication.assertion, connection, workspace)
-      case 'tls_client_auth':
-        return await certificate(connection, workspace)
-    }
+    return [
+      ...(await clientCredentials(connection, workspace)),
+      ...('assertion' in grant ? await keyOf(grant.assertion, connection, workspace) : []),
+    ]
   } catch (error) {
     if (error instanceof TokenwellError) return [`not usable      ${error.message}`]
     throw error
   }
+}
+
+async function clientCredentials(connection: Connection, workspace: Workspace): Promise<readonly string[]> {
+  const { clientAuthentication: way } = connection
+  if ('passwordSecret' in way) return [sharedSecret(way.passwordSecret, workspace)]
+  if ('assertion' in way) return await keyOf(way.assertion, connection, workspace)
+  return way.method === 'tls_client_auth' ? await certificate(connection, workspace) : []
+}
+
+async function keyOf(assertion: AssertionConfiguration, connection: Connection, workspace: Workspace) {
+  return isSharedKeyAlgorithm(assertion.algorithm)
+    ? [sharedSecret(assertion.key.location, workspace)]
+    : await publicKeys(assertion, connection, workspace)
 }
 
 /** The server makes it, so the local run never does. */

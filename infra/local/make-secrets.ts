@@ -2,8 +2,8 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
-import type { AssertionConfiguration, ClientAuthentication, Connection } from '../../lib/configuration/connection.ts'
-import { isRsaAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
+import type { AssertionConfiguration, Connection } from '../../lib/configuration/connection.ts'
+import { isRsaAlgorithm, isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import { keyIdOf } from '../../lib/signing/signing-key.ts'
 import { createKeyCertificate } from './certificate-authority.ts'
@@ -28,8 +28,8 @@ export async function makeSecretsFor(
   const wanted = new Map<string, () => Promise<string>>()
   for (const connection of connections) {
     const { clientAuthentication, authorizationServer } = connection
-    const clientSecret = clientSecretOf(clientAuthentication)
-    if (clientSecret !== undefined && registers(connection)) wanted.set(clientSecret, makePassword)
+    if (registers(connection))
+      for (const clientSecret of clientSecretsOf(connection)) wanted.set(clientSecret, makePassword)
     const { clientCertificate } = authorizationServer.tls
     if (clientAuthentication.method === 'tls_client_auth' && clientCertificate !== undefined)
       wanted.set(clientCertificate, makeClientCertificate)
@@ -42,15 +42,16 @@ export async function makeSecretsFor(
   return made
 }
 
-function clientSecretOf(authentication: ClientAuthentication): string | undefined {
-  switch (authentication.method) {
-    case 'client_secret_basic':
-      return authentication.passwordSecret
-    case 'client_secret_jwt':
-      return authentication.assertion.key.location
-    default:
-      return undefined
-  }
+/** The secrets that client and server share. */
+function clientSecretsOf(connection: Connection): readonly string[] {
+  const { clientAuthentication: way } = connection
+  const keys = assertionsOf(connection).filter(({ algorithm }) => isSharedKeyAlgorithm(algorithm))
+  return [...('passwordSecret' in way ? [way.passwordSecret] : []), ...keys.map(({ key }) => key.location)]
+}
+
+/** The assertions of a connection's client and of its grant. */
+function assertionsOf({ clientAuthentication, grant }: Connection): readonly AssertionConfiguration[] {
+  return [clientAuthentication, grant].flatMap((each) => ('assertion' in each ? [each.assertion] : []))
 }
 
 /** Makes one secret, unless it exists. Returns whether it was made. */
@@ -89,9 +90,8 @@ export async function makeCacheKeys(): Promise<string> {
 /** The assertions that are signed with a private key, by the name of the key's secret. */
 function signingSecrets(connections: readonly Connection[]): Map<string, AssertionConfiguration[]> {
   const byLocation = new Map<string, AssertionConfiguration[]>()
-  for (const { clientAuthentication } of connections) {
-    if (clientAuthentication.method !== 'private_key_jwt') continue
-    const { assertion } = clientAuthentication
+  for (const assertion of connections.flatMap(assertionsOf)) {
+    if (isSharedKeyAlgorithm(assertion.algorithm)) continue
     byLocation.set(assertion.key.location, [...(byLocation.get(assertion.key.location) ?? []), assertion])
   }
   return byLocation
@@ -118,7 +118,13 @@ function refuseMixedKeys(location: string, assertions: readonly AssertionConfigu
   }
 }
 
-async function makeKey({ algorithm, key, subject, certificateThumbprint }: AssertionConfiguration): Promise<object> {
+async function makeKey({
+  algorithm,
+  key,
+  issuer,
+  subject = issuer,
+  certificateThumbprint,
+}: AssertionConfiguration): Promise<object> {
   const privateKey = generateKey(algorithm, key.generated?.modulusLength ?? 2048)
   const certificate = certificateThumbprint === 'none' ? undefined : await createKeyCertificate(privateKey, subject)
   return {

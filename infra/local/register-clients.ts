@@ -22,19 +22,20 @@ export async function describeClients(
 }
 
 async function describeClient(connection: Connection, secrets: SecretStore): Promise<ClientMetadata> {
-  const { clientId, clientAuthentication, grantType, parameters } = connection
+  const { clientId, clientAuthentication, grant, parameters } = connection
   const common: ClientMetadata = {
     client_id: clientId,
     redirect_uris: [],
     response_types: [],
-    grant_types: [grantType],
+    grant_types: [grant.type],
     token_endpoint_auth_method: clientAuthentication.method,
     ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
   }
-  if (clientAuthentication.method === 'client_secret_basic')
+  if ('passwordSecret' in clientAuthentication)
     return { ...common, client_secret: oneLine(await secrets.get(clientAuthentication.passwordSecret)).reveal() }
 
   if (clientAuthentication.method === 'tls_client_auth') return describeTlsClient(common, connection, secrets)
+  if (!('assertion' in clientAuthentication)) return common
   const { key, algorithm } = clientAuthentication.assertion
   const secret = await secrets.get(key.location)
   return {

@@ -150,22 +150,22 @@ async function firstConnection({ elementsPath, deployment }: Workspace): Promise
   const listed = await listConnections(fileElements(elementsPath), deployment)
   const chosen =
     listed.find(({ name }) => name === 'conn') ??
-    listed.find(({ connection }) => connection?.grantType === 'client_credentials') ??
+    listed.find(({ connection }) => connection && connection.grant.type !== 'password') ??
     listed[0]
   if (!chosen)
     throw new LocalRunError(`${elementsPath} contains no endpointConnection. Add one: see lib/configuration/README.md.`)
   return chosen
 }
 
-function describe({ clientId, clientAuthentication, grantType, authorizationServer }: Connection): string {
+function describe({ clientId, clientAuthentication, grant, authorizationServer }: Connection): string {
   const { method } = clientAuthentication
   const algorithm = 'assertion' in clientAuthentication ? ` with ${clientAuthentication.assertion.algorithm}` : ''
-  return `  ${grantType} for the client ${clientId}, ${method}${algorithm}, at ${authorizationServer.tokenEndpoint}`
+  return `  ${grant.type} for the client ${clientId}, ${method}${algorithm}, at ${authorizationServer.tokenEndpoint}`
 }
 
 /** A connection with the password grant needs a user. The authorization server of the local run has one. */
 async function demoUserOf(workspace: Workspace, connection: Connection | undefined): Promise<object> {
-  if (connection?.grantType !== 'password') return {}
+  if (connection?.grant.type !== 'password') return {}
   const [[username, password] = []] = await prepareDemoUser(workspace)
   return { username, password }
 }

@@ -2,8 +2,7 @@ import type { TokenRequest } from '../access-token/token.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
-import type { GrantType } from '../configuration/element.ts'
-import type { GrantParameters } from '../token-endpoint/token-request-form.ts'
+import type { GrantParameters } from '../token-endpoint/grants/grant-form.ts'
 
 /** A request that its connection's elements allow. */
 export interface Admission extends KnownConnection {
@@ -34,7 +33,7 @@ export async function admit(
  * @throws {InvalidRequestError} with the name of the parameter
  */
 export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
-  admitGrantType(connection.grantType, request)
+  admitGrantType(isForUser(connection) ? 'password' : 'client_credentials', request)
   const { scope, resource, audience, further } = connection.parameters
   const allowed = (name: string, values: readonly string[] | undefined, configured: readonly string[]) =>
     admitValues(connection, name, values, configured)
@@ -55,8 +54,15 @@ function listOf(value: string | undefined): readonly string[] | undefined {
   return value === undefined ? undefined : [value]
 }
 
-/** @throws {InvalidRequestError} where the request names another grant type than its connection */
-export function admitGrantType(grantType: GrantType, request: TokenRequest): void {
+function isForUser({ grant }: Connection): boolean {
+  return grant.type === 'password'
+}
+
+/**
+ * A caller's grant type only says whether it sends a user. How Tokenwell itself gets the token is decided by the elements.
+ * @throws {InvalidRequestError}
+ */
+export function admitGrantType(grantType: 'client_credentials' | 'password', request: TokenRequest): void {
   if (request.grantType !== undefined && request.grantType !== grantType)
     throw new InvalidRequestError(
       'grant_type',
@@ -65,19 +71,25 @@ export function admitGrantType(grantType: GrantType, request: TokenRequest): voi
     )
 }
 
-/** A request may set these where the element leaves them out. Any other parameter could give a token of another kind. */
-const openByDefault: readonly string[] = ['scope', 'resource', 'audience']
+/**
+ * A request may set these where the element leaves them out. Any other parameter could give a token of another kind. Of a grant by
+ * assertion nothing is open: the assertion may speak for a user.
+ */
+function openByDefault({ grant }: Connection): readonly string[] {
+  return 'assertion' in grant ? [] : ['scope', 'resource', 'audience']
+}
 
 function admitValues(
-  { requestMay }: Connection,
+  connection: Connection,
   name: string,
   values: readonly string[] | undefined,
   configured: readonly string[],
 ): readonly string[] {
   if (values === undefined) return configured
+  const { requestMay } = connection
 
   const listed = requestMay && Object.hasOwn(requestMay, name) ? requestMay[name] : undefined
-  const isOpen = listed === true || (!requestMay && openByDefault.includes(name) && configured.length === 0)
+  const isOpen = listed === true || (!requestMay && openByDefault(connection).includes(name) && configured.length === 0)
   const allowed = [...configured, ...(listed === undefined || listed === true ? [] : listed)]
   if (isOpen || values.every((value) => allowed.includes(value))) return values
   throw new InvalidRequestError(
@@ -92,7 +104,7 @@ function admitUser(
   connection: Connection,
   { username, password }: TokenRequest,
 ): Pick<GrantParameters, 'username' | 'password'> {
-  if (connection.grantType === 'password') {
+  if (isForUser(connection)) {
     if (username === undefined)
       throw new InvalidRequestError('username', 'is missing. A request for this connection must have one.')
     if (password === undefined)
@@ -104,7 +116,7 @@ function admitUser(
     if (value !== undefined)
       throw new InvalidRequestError(
         name,
-        'cannot be used: the grant type of this connection is client_credentials. Leave it out.',
+        `cannot be used: the grant type of this connection is ${connection.grant.type}. Leave it out.`,
       )
   return {}
 }

@@ -48,8 +48,8 @@ import { createWarmRunner, type WarmRun } from '../renewal/warm-tokens.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
-import { createClientKeySource } from '../token-endpoint/client-authentication.ts'
 import { createClockOffsets } from '../token-endpoint/clock-offset.ts'
+import { createRequestKeySource } from '../token-endpoint/request-keys.ts'
 import { createTokenClient } from '../token-endpoint/token-client.ts'
 import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
 
@@ -219,10 +219,10 @@ function createTiers(ports: Ports) {
 
   // The authorization server.
   const clockOffsets = createClockOffsets()
-  const clientKeys = createClientKeySource(signers, secrets)
-  const tokenClient = createTokenClient({ clientKeys, tokenEndpoint, clockOffsets, now, randomId, random, log })
+  const keys = createRequestKeySource(signers, secrets)
+  const tokenClient = createTokenClient({ keys, tokenEndpoint, clockOffsets, now, randomId, random, log })
   const outcomes = createOutcomeLog(now)
-  const secondAttempts = createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log })
+  const secondAttempts = createSecondAttemptPolicy({ keys, clockOffsets, secrets, log })
   const fromServer = createFromServer({
     ...{ connections, cache, secretsVersion, secrets, signers, outcomes, now, random, pause, log },
     coolDownPolicy: createCoolDownPolicy({ coolDowns, secrets, log }),

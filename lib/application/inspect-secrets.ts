@@ -10,7 +10,7 @@ import type { ListedConnection } from '../configuration/inspect-elements.ts'
 import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { readCertificates } from '../signing/pem.ts'
-import { readPassword } from '../signing/secret-use.ts'
+import { readPassword, type SecretUse } from '../signing/secret-use.ts'
 import { createSignerCache, type SignerCache } from '../signing/signer-cache.ts'
 import { readSigningKeys } from '../signing/signing-secret.ts'
 import { createHeader } from '../token-endpoint/assertion.ts'
@@ -50,31 +50,35 @@ async function inspectConnection(connection: Connection, inspection: Inspection)
 }
 
 async function inspectClient(
-  { clientAuthentication: way, authorizationServer }: Connection,
+  { clientAuthentication: way, grant, authorizationServer }: Connection,
   server: ElementReference,
   inspection: Inspection,
 ): Promise<readonly Finding[]> {
   const use = { element: `authorizationServer/${server.id}`, host: new URL(authorizationServer.tokenEndpoint).hostname }
-  switch (way.method) {
-    case 'client_secret_basic':
-      return await complaints(server, 'basicAuthRef', async () => {
-        const { passwordSecret } = way
-        const password = readPassword(passwordSecret, await inspection.secrets.get(passwordSecret), use)
-        return password.length > 0
-          ? []
-          : [mistake(server, 'basicAuthRef', `The secret ${passwordSecret} is empty. Store the password in it.`)]
-      })
-    case 'private_key_jwt':
-    case 'client_secret_jwt':
-      return await inspectKey(way.assertion, use, inspection)
-    default:
-      return []
-  }
+  return [
+    ...('passwordSecret' in way ? await inspectPassword(way.passwordSecret, server, use, inspection) : []),
+    ...('assertion' in way ? await inspectKey(way.assertion, use, inspection) : []),
+    ...('assertion' in grant ? await inspectKey(grant.assertion, use, inspection) : []),
+  ]
+}
+
+async function inspectPassword(
+  name: string,
+  server: ElementReference,
+  use: SecretUse,
+  { secrets }: Inspection,
+): Promise<readonly Finding[]> {
+  return await complaints(server, 'basicAuthRef', async () => {
+    const password = readPassword(name, await secrets.get(name), use)
+    return password.length > 0
+      ? []
+      : [mistake(server, 'basicAuthRef', `The secret ${name} is empty. Store the password in it.`)]
+  })
 }
 
 async function inspectKey(
   assertion: AssertionConfiguration,
-  use: { readonly element: string; readonly host: string },
+  use: SecretUse,
   { secrets, signers, now }: Inspection,
 ): Promise<readonly Finding[]> {
   const { key, algorithm, certificateThumbprint } = assertion

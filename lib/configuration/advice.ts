@@ -9,6 +9,7 @@ import {
 } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import { type Finding, type FindingList, isMistake } from './finding.ts'
+import type { AssertionUse } from './resolve-assertion.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 /** Warnings for operators: about configurations that real authorization servers refuse, and attributes without effect. */
@@ -20,6 +21,7 @@ export interface AssertionOrigin {
   readonly tokenConfig: ElementReference
   readonly lifetimeAttribute: 'expiresInSeconds' | 'expiry'
   readonly server: AuthorizationServer | undefined
+  readonly use: AssertionUse
 }
 
 /** Only `inspectConnection` uses it. Token requests read no warnings, so they do not load this module. */
@@ -60,13 +62,14 @@ function isAccepted({ element, attribute = '' }: Finding, readings: readonly Ele
 
 function adviseOnIdentity(
   { issuer, subject, hasJwtId, claims }: AssertionConfiguration,
-  { builder, tokenConfig }: AssertionOrigin,
+  { builder, tokenConfig, use }: AssertionOrigin,
   findings: FindingList,
 ): void {
   const [place, attribute] = 'iss' in claims ? ([tokenConfig, 'claims'] as const) : ([builder, 'issuer'] as const)
   const clientId = JSON.stringify(subject)
   const toSet = 'iss' in claims ? 'iss in claims' : 'issuer'
-  if ((claims['iss'] ?? issuer) !== subject)
+  // The subject of a grant is a user, or is left out.
+  if (use === 'client' && (claims['iss'] ?? issuer) !== subject)
     findings.addWarning(
       place,
       attribute,
@@ -116,12 +119,13 @@ const serversThatRequireTokenEndpoint = 'Entra ID, Okta, Epic and Apple Business
 
 function adviseOnAudiences(
   { audiences, claims }: AssertionConfiguration,
-  { builder, tokenConfig, server }: AssertionOrigin,
+  { builder, tokenConfig, server, use }: AssertionOrigin,
   findings: FindingList,
 ): void {
   const sent = [claims['aud'] ?? audiences].flat().map(String)
   const [place, attribute] = 'aud' in claims ? ([tokenConfig, 'claims'] as const) : ([builder, 'audiences'] as const)
-  if (server && sent.includes(server.tokenEndpoint))
+  // RFC 7523 section 3 allows the token endpoint as the audience of a grant.
+  if (use === 'client' && server && sent.includes(server.tokenEndpoint))
     findings.addWarning(
       place,
       attribute,

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
+import { grantTypes, grantTypesByShortName } from './grant-type.ts'
 import { isNoProxyRule } from './no-proxy.ts'
 import {
   foldedParameterName,
@@ -90,6 +91,38 @@ export function oneOrMoreTexts(message: string) {
   )
 }
 
+const shortNames = Object.keys(grantTypesByShortName) as (keyof typeof grantTypesByShortName)[]
+/** A short name or the name of the RFC. Once read, it is the name of the RFC. */
+export const grantType = v.pipe(
+  v.picklist([...grantTypes, ...shortNames], 'client_credentials, password or jwt-bearer'),
+  v.transform((value) => (value === 'jwt-bearer' ? grantTypesByShortName[value] : value)),
+)
+
+export const clientAuthentications = [
+  'private_key_jwt',
+  'client_secret_jwt',
+  'client_secret_basic',
+  'client_secret_post',
+  'tls_client_auth',
+  'none',
+] as const
+export const clientAuthentication = v.pipe(
+  v.picklist(clientAuthentications, `one of ${clientAuthentications.join(', ')}`),
+  v.description('How the client authenticates. By default the other attributes decide.'),
+)
+
+const assertionParametersMessage = 'an object that gives scope, resource or both the form text or list'
+type AssertionParameters = Readonly<Partial<Record<'scope' | 'resource', 'text' | 'list'>>>
+export const assertionParameters = v.pipe(
+  object<AssertionParameters>(assertionParametersMessage, (value) =>
+    Object.entries(value).flatMap(([name, form]) => [
+      ...(name === 'scope' || name === 'resource' ? [] : [`Take out ${name}: only scope and resource can be claims.`]),
+      ...(form === 'text' || form === 'list' ? [] : [`The form of ${name} must be text or list.`]),
+    ]),
+  ),
+  v.description("The parameters that are claims of the grant's assertion, each as a text or as a list."),
+)
+
 const scopeMessage =
   'scopes that are separated by spaces, or a list of scopes. A scope is printable ASCII without " and \\ (RFC 6749 section 3.3)'
 export const scope = v.pipe(
@@ -163,6 +196,7 @@ const reservedParameters: Readonly<Record<string, string>> = {
   client_assertion: byTokenwell,
   client_assertion_type: byTokenwell,
   client_secret: 'an element never holds a secret',
+  assertion: byTokenwell,
   scope: bySeparateAttribute,
   resource: bySeparateAttribute,
   audience: bySeparateAttribute,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isJsonObject } from '../base/decoding.ts'
-import type { CertificateThumbprint, GrantType, RequestMay } from './element.ts'
+import type { AssertionParameters, CertificateThumbprint, GrantType, RequestMay } from './element.ts'
+import type { jwtBearer } from './grant-type.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
 /** A connection with all references followed and all defaults set. Deeply frozen. */
@@ -10,7 +11,7 @@ export interface Connection {
   readonly elements: readonly string[]
   /** Absent if `host` is left out. Then callers get tokens, but Tokenwell makes no API calls. */
   readonly api?: ProtectedApi
-  readonly grantType: GrantType
+  readonly grant: Grant
   readonly clientId: string
   readonly clientAuthentication: ClientAuthentication
   readonly authorizationServer: ResolvedAuthorizationServer
@@ -32,7 +33,22 @@ export interface Warming {
   readonly maximumVariants: number
 }
 
-export type ClientAuthentication = PrivateKeyJwt | ClientSecretBasic | TlsClientAuth
+export type Grant = PlainGrant | JwtBearerGrant
+
+/** RFC 6749 sections 4.4 and 4.3. */
+export interface PlainGrant {
+  readonly type: Exclude<GrantType, typeof jwtBearer>
+}
+
+/** RFC 7523 section 2.1: an assertion is the grant. */
+export interface JwtBearerGrant {
+  readonly type: typeof jwtBearer
+  readonly assertion: AssertionConfiguration
+  /** The parameters that the server reads from claims of the assertion, and the form of each claim. */
+  readonly assertionParameters: AssertionParameters
+}
+
+export type ClientAuthentication = PrivateKeyJwt | ClientPassword | TlsClientAuth | NoAuthentication
 
 /** RFC 7523 section 2.2, with an asymmetric or a shared key. */
 export interface PrivateKeyJwt {
@@ -42,9 +58,9 @@ export interface PrivateKeyJwt {
   readonly sendClientId: boolean
 }
 
-/** RFC 6749 section 2.3.1. */
-export interface ClientSecretBasic {
-  readonly method: 'client_secret_basic'
+/** RFC 6749 section 2.3.1: in the header `Authorization`, or in the body. */
+export interface ClientPassword {
+  readonly method: 'client_secret_basic' | 'client_secret_post'
   readonly passwordSecret: string
 }
 
@@ -53,9 +69,17 @@ export interface TlsClientAuth {
   readonly method: 'tls_client_auth'
 }
 
+/** The client has no credentials: its grant is an assertion (RFC 7521 section 4.1). */
+export interface NoAuthentication {
+  readonly method: 'none'
+  /** Whether the body has `client_id`. */
+  readonly sendClientId: boolean
+}
+
 export interface AssertionConfiguration {
   readonly issuer: string
-  readonly subject: string
+  /** If absent, the assertion has no `sub`. The assertion of a client always has one. */
+  readonly subject?: string
   readonly audiences: readonly string[]
   readonly expiresInSeconds: number
   readonly issuedAtOffsetSeconds: number
@@ -187,12 +211,13 @@ const changesOfMeaning: readonly ChangeOfMeaning[] = []
  * Keys, the API, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid.
  */
 export function fingerprintOf(connection: Connection, changes = changesOfMeaning): string {
-  const { grantType, clientId, clientAuthentication, authorizationServer, parameters, requestMay } = connection
+  const { grant, clientId, clientAuthentication, authorizationServer, parameters, requestMay } = connection
   const { tokenEndpoint, issuer, lifetime } = authorizationServer
   const meaning = changes.filter((change) => change.concerns(connection)).map(({ name }) => name)
   const identity = {
-    ...{ grantType, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay },
-    ...('assertion' in clientAuthentication && assertionIdentity(clientAuthentication.assertion)),
+    ...{ grantType: grant.type, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay },
+    ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
+    ...('assertion' in grant && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
     // Without a change of meaning the hash is that of 0.1 and 0.2.
     ...(meaning.length > 0 && { meaning }),
   }
@@ -200,7 +225,7 @@ export function fingerprintOf(connection: Connection, changes = changesOfMeaning
 }
 
 function assertionIdentity({ issuer, subject, audiences, scope, claims }: AssertionConfiguration): object {
-  return { assertion: { issuer, subject, audiences, scope, claims } }
+  return { issuer, subject, audiences, scope, claims }
 }
 
 /** JSON text that does not depend on the order of members. */

@@ -1,9 +1,12 @@
 import * as v from 'valibot'
 import { findDuplicateName, isDeeplyNested, isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import {
+  assertionParameters,
   basePath,
+  clientAuthentication,
   duration,
   flag,
+  grantType,
   host,
   hostName,
   noProxy,
@@ -89,13 +92,19 @@ export const elementSchemas = {
     acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),
   oAuthConfig: v.strictObject({
-    grantType: v.exactOptional(v.picklist(['client_credentials', 'password'], 'client_credentials or password')),
+    grantType: v.exactOptional(grantType),
     authServerRef: reference('authorizationServer'),
+    clientAuthentication: v.exactOptional(clientAuthentication),
+    clientId: v.exactOptional(
+      v.pipe(text(), v.description('The client_id that a client without authentication sends.')),
+    ),
     jwtAuthenticationTokenRef: v.exactOptional(reference('oAuthTokenConfig')),
     jwtAuthenticationSetClientId: v.exactOptional(flag),
     tlsAuthenticationClientId: v.exactOptional(
       v.pipe(text(), v.description('The OAuth 2.0 client id of a client that authenticates with its TLS certificate.')),
     ),
+    assertionTokenRef: v.exactOptional(reference('oAuthTokenConfig')),
+    assertionParameters: v.exactOptional(assertionParameters),
     tokenRetryCheckLevel: v.exactOptional(oneOf([1, 2, 3])),
     scope: v.exactOptional(scope),
     resource: v.exactOptional(resource),
@@ -113,7 +122,9 @@ export const elementSchemas = {
   oAuthTokenConfig: v.strictObject({
     acceptedWarnings: v.exactOptional(acceptedWarnings),
     tokenGeneratorRef: reference('jwtBuilder'),
-    tokenSubject: v.pipe(text(), v.description('The OAuth 2.0 client id. It is always the sub of the assertion.')),
+    tokenSubject: v.exactOptional(
+      v.pipe(text(), v.description('Always the sub of the assertion: the client id, or the user of a grant.')),
+    ),
     claims: v.exactOptional(claims),
   }),
   authorizationServer: v.strictObject({

@@ -24,13 +24,19 @@ export type JwtBuilder = Elements['jwtBuilder']
 export type GrantType = NonNullable<OAuthConfig['grantType']>
 /** The caller parameters that a request may set, by name: any value (`true`) or one of the listed values. */
 export type RequestMay = NonNullable<OAuthConfig['requestMay']>
+/** The parameters that are claims of a grant's assertion, and the form of each claim. */
+export type AssertionParameters = NonNullable<OAuthConfig['assertionParameters']>
 export type CertificateThumbprint = NonNullable<JwtBuilder['certificateThumbprint']>
 
 /** The attributes that refer to elements, with the kind of each. References only go downwards, so a circle is impossible. */
 // A test holds that. So no code has to look for a circle at run time.
 export const referenceAttributes = {
   endpointConnection: { authenticationConfigRef: 'oAuthConfig', sslCertsRef: 'ssl', proxyConfigRef: 'proxyConfig' },
-  oAuthConfig: { authServerRef: 'authorizationServer', jwtAuthenticationTokenRef: 'oAuthTokenConfig' },
+  oAuthConfig: {
+    authServerRef: 'authorizationServer',
+    jwtAuthenticationTokenRef: 'oAuthTokenConfig',
+    assertionTokenRef: 'oAuthTokenConfig',
+  },
   oAuthTokenConfig: { tokenGeneratorRef: 'jwtBuilder' },
   authorizationServer: { sslCertsRef: 'ssl', basicAuthRef: 'authData', proxyConfigRef: 'proxyConfig' },
   jwtBuilder: { keyStoreRef: 'keyStore' },

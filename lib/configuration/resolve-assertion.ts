@@ -8,14 +8,18 @@ import { defaultSignatureAlgorithm } from './signature-algorithm.ts'
 
 type Claims = AssertionConfiguration['claims']
 
+/** The assertion authenticates the client, or is the grant (RFC 7523 sections 2.2 and 2.1). */
+export type AssertionUse = 'client' | 'grant'
+
 /**
- * Resolves the assertion of a connection. Undefined if a required element is missing, can't be read, or contradicts itself. Then
+ * Resolves an assertion of a connection. Undefined if a required element is missing, can't be read, or contradicts itself. Then
  * there is a finding about it.
  */
 export function resolveAssertion(
   resolution: Resolution,
   tokenConfigId: string,
   serverId: string,
+  use: AssertionUse,
 ): AssertionConfiguration | undefined {
   const { graph, deployment, findings } = resolution
   const tokenConfig = graph.get('oAuthTokenConfig', tokenConfigId)
@@ -31,7 +35,7 @@ export function resolveAssertion(
 
   const assertion: AssertionConfiguration = {
     issuer: builder.issuer ?? `${deployment.publicUrl}/jwt/${element.id}`,
-    subject: tokenConfig.tokenSubject,
+    ...(tokenConfig.tokenSubject !== undefined && { subject: tokenConfig.tokenSubject }),
     audiences,
     ...ownAttributes(builder),
     claims: withoutFixedClaims(written, tokenElement, findings),
@@ -39,11 +43,26 @@ export function resolveAssertion(
   }
   const server = graph.get('authorizationServer', serverId)
   demandBeginBeforeEnd(assertion, element, findings)
+  if (use === 'client') demandSubject(assertion, tokenElement, findings)
   resolution.advice?.onAssertion(assertion, {
-    ...{ builder: element, tokenConfig: tokenElement, server },
+    ...{ builder: element, tokenConfig: tokenElement, server, use },
     ...lifetimePlace(builder),
   })
   return assertion
+}
+
+/** RFC 7523 section 3: the subject of a client's assertion is the client id. */
+function demandSubject(
+  { subject }: AssertionConfiguration,
+  tokenElement: ElementReference,
+  findings: FindingList,
+): void {
+  if (subject === undefined)
+    findings.addMistake(
+      tokenElement,
+      'tokenSubject',
+      'It is required for the assertion of a client. Set it to the client id.',
+    )
 }
 
 /** The settings that depend only on the jwtBuilder. */
@@ -61,7 +80,7 @@ function ownAttributes(builder: JwtBuilder) {
   } satisfies Partial<AssertionConfiguration>
 }
 
-/** The claims without `sub`, which is always the client id, and `iat`, which is always the time of signing. */
+/** The claims without `sub`, which is always `tokenSubject`, and `iat`, which is always the time of signing. */
 function withoutFixedClaims(written: Claims, tokenElement: ElementReference, findings: FindingList): Claims {
   const { sub: _sub, iat: _iat, ...claims } = written
   for (const claim of ['sub', 'iat'])

@@ -1,66 +1,151 @@
-import type { Connection } from './connection.ts'
+import type { Connection, Grant } from './connection.ts'
 import { type AuthorizationServer, type ElementReference, keyOf, type OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
+import { jwtBearer } from './grant-type.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
 import { sslIdOf } from './resolve-far-end.ts'
 import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>
+type Method = NonNullable<OAuthConfig['clientAuthentication']>
+
+/** What a client authenticates with. */
+type Credentials = 'assertion' | 'password' | 'certificate' | 'none'
+
+const credentialsByMethod: Readonly<Record<Method, Credentials>> = {
+  private_key_jwt: 'assertion',
+  client_secret_jwt: 'assertion',
+  client_secret_basic: 'password',
+  client_secret_post: 'password',
+  tls_client_auth: 'certificate',
+  none: 'none',
+}
+
+/** The credentials that each of these attributes belongs to. */
+const credentialsByAttribute = {
+  jwtAuthenticationTokenRef: 'assertion',
+  jwtAuthenticationSetClientId: 'assertion',
+  tlsAuthenticationClientId: 'certificate',
+  clientId: 'none',
+} as const
+
+/** An `oAuthConfig`, and what it refers to. */
+interface ClientOrigin {
+  readonly element: ElementReference
+  readonly config: OAuthConfig
+  readonly server: AuthorizationServer | undefined
+  /** Undefined if it has a mistake. */
+  readonly grant: Grant | undefined
+}
 
 /** Resolves the one authentication method (RFC 6749 section 2.3). Undefined if it can't be resolved. Then there is a finding. */
 export function resolveClientAuthentication(
   resolution: Resolution,
   element: ElementReference,
   config: OAuthConfig,
+  grant: Grant | undefined,
 ): ResolvedClient | undefined {
   const server = resolution.graph.get('authorizationServer', config.authServerRef)
-  const { jwtAuthenticationTokenRef, tlsAuthenticationClientId } = config
-
-  if (tlsAuthenticationClientId !== undefined)
-    return tlsClientAuth(resolution, element, config, tlsAuthenticationClientId)
-  if (jwtAuthenticationTokenRef !== undefined) {
-    refuseSecondMethod(resolution, element, config, server)
-    return privateKeyJwt(resolution, config, jwtAuthenticationTokenRef)
+  const origin = { element, config, server, grant }
+  refuseAttributesWithoutEffect(resolution, origin)
+  switch (credentialsOf(origin)) {
+    case 'assertion':
+      return byAssertion(resolution, origin)
+    case 'password':
+      return byPassword(resolution, origin)
+    case 'certificate':
+      return byCertificate(resolution, origin)
+    case 'none':
+      return withoutAuthentication(resolution, origin)
   }
-  return clientSecretBasic(resolution, element, config, server)
 }
 
-function refuseSecondMethod(
-  { findings }: Resolution,
-  element: ElementReference,
-  { authServerRef }: OAuthConfig,
-  server: AuthorizationServer | undefined,
-): void {
-  if (server?.basicAuthRef !== undefined)
+function credentialsOf({ config, server }: ClientOrigin): Credentials {
+  const { grantType, clientAuthentication, tlsAuthenticationClientId, jwtAuthenticationTokenRef } = config
+  if (clientAuthentication !== undefined) return credentialsByMethod[clientAuthentication]
+  if (tlsAuthenticationClientId !== undefined) return 'certificate'
+  if (jwtAuthenticationTokenRef !== undefined) return 'assertion'
+  return grantType === jwtBearer && server?.basicAuthRef === undefined ? 'none' : 'password'
+}
+
+/** With `clientAuthentication`, the attributes of other methods are mistakes, so that no credentials are dropped silently. */
+function refuseAttributesWithoutEffect({ findings }: Resolution, origin: ClientOrigin): void {
+  const { element, config } = origin
+  const { clientAuthentication: method } = config
+  const used = credentialsOf(origin)
+  for (const [attribute, credentials] of Object.entries(credentialsByAttribute)) {
+    const isGiven = config[attribute as keyof typeof credentialsByAttribute] !== undefined
+    if (!isGiven || credentials === used) continue
+    if (method !== undefined)
+      findings.addMistake(
+        element,
+        attribute,
+        `It has no effect, because clientAuthentication is ${method}. Take out one of the two attributes.`,
+      )
+    else if (attribute === 'clientId')
+      findings.addMistake(
+        element,
+        attribute,
+        'It is only for a client without authentication. Set clientAuthentication to none, or take this attribute out.',
+      )
+  }
+}
+
+function byAssertion(resolution: Resolution, origin: ClientOrigin): ResolvedClient | undefined {
+  const { element, config, server } = origin
+  const { findings } = resolution
+  const {
+    clientAuthentication,
+    jwtAuthenticationTokenRef,
+    jwtAuthenticationSetClientId = false,
+    authServerRef,
+  } = config
+  if (clientAuthentication === undefined && server?.basicAuthRef !== undefined)
     findings.addMistake(
       element,
       'jwtAuthenticationTokenRef',
-      `authorizationServer/${authServerRef} has basicAuthRef too, but a client uses only one authentication method (RFC 6749 section 2.3). Take out one of the two attributes.`,
+      `authorizationServer/${authServerRef} has basicAuthRef too, but a client uses only one authentication method (RFC 6749 section 2.3). Take out one of the two attributes, or set clientAuthentication.`,
     )
-}
-
-function privateKeyJwt(resolution: Resolution, config: OAuthConfig, tokenConfigId: string): ResolvedClient | undefined {
-  const assertion = resolveAssertion(resolution, tokenConfigId, config.authServerRef)
-  if (!assertion) return undefined
+  if (jwtAuthenticationTokenRef === undefined) {
+    findings.addMistake(
+      element,
+      'clientAuthentication',
+      `${clientAuthentication} needs an assertion. Name an oAuthTokenConfig element in jwtAuthenticationTokenRef.`,
+    )
+    return undefined
+  }
+  const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'client')
+  if (assertion?.subject === undefined) return undefined
 
   const method = isSharedKeyAlgorithm(assertion.algorithm) ? 'client_secret_jwt' : 'private_key_jwt'
-  const sendClientId = config.jwtAuthenticationSetClientId ?? false
+  if (clientAuthentication !== undefined && clientAuthentication !== method)
+    findings.addMistake(
+      element,
+      'clientAuthentication',
+      `The algorithm of jwtBuilder/${assertion.key.jwtBuilder} is ${assertion.algorithm}, which makes this ${method}. Set this attribute to ${method}, or choose another algorithm.`,
+    )
+  const sendClientId = jwtAuthenticationSetClientId
   return { clientId: assertion.subject, clientAuthentication: { method, assertion, sendClientId } }
 }
 
-function clientSecretBasic(
+function byPassword(
   { graph, findings }: Resolution,
-  element: ElementReference,
-  { authServerRef, jwtAuthenticationSetClientId }: OAuthConfig,
-  server: AuthorizationServer | undefined,
+  { element, config, server }: ClientOrigin,
 ): ResolvedClient | undefined {
-  if (jwtAuthenticationSetClientId !== undefined)
+  const { authServerRef, clientAuthentication: method, jwtAuthenticationSetClientId } = config
+  if (method === undefined && jwtAuthenticationSetClientId !== undefined)
     findings.addMistake(
       element,
       'jwtAuthenticationSetClientId',
       'It has an effect only together with jwtAuthenticationTokenRef. Set that attribute, or take this one out.',
     )
-  if (server && server.basicAuthRef === undefined)
+  if (server && server.basicAuthRef === undefined && method !== undefined)
+    findings.addMistake(
+      element,
+      'clientAuthentication',
+      `${method} needs a client id and a secret. Set basicAuthRef on authorizationServer/${authServerRef}.`,
+    )
+  else if (server && server.basicAuthRef === undefined)
     findings.addMistake(
       element,
       'jwtAuthenticationTokenRef',
@@ -69,27 +154,34 @@ function clientSecretBasic(
   const authData = graph.get('authData', server?.basicAuthRef)
   if (!authData) return undefined
   const { user, passwordSecret } = authData
-  return { clientId: user, clientAuthentication: { method: 'client_secret_basic', passwordSecret } }
+  const isInBody = method === 'client_secret_post'
+  return {
+    clientId: user,
+    clientAuthentication: { method: isInBody ? 'client_secret_post' : 'client_secret_basic', passwordSecret },
+  }
 }
 
 /** RFC 8705 section 2. */
-function tlsClientAuth(
-  resolution: Resolution,
-  element: ElementReference,
-  config: OAuthConfig,
-  clientId: string,
-): ResolvedClient {
-  const { graph, findings } = resolution
-  const { authServerRef, jwtAuthenticationTokenRef, jwtAuthenticationSetClientId } = config
+function byCertificate(resolution: Resolution, { element, config, server }: ClientOrigin): ResolvedClient | undefined {
+  const { findings } = resolution
+  const { authServerRef, clientAuthentication, tlsAuthenticationClientId: clientId } = config
+  const { jwtAuthenticationTokenRef, jwtAuthenticationSetClientId } = config
+  if (clientId === undefined) {
+    findings.addMistake(
+      element,
+      'clientAuthentication',
+      'tls_client_auth needs the client id. Set tlsAuthenticationClientId.',
+    )
+    return undefined
+  }
   const given = {
     jwtAuthenticationTokenRef,
     jwtAuthenticationSetClientId,
-    [`the basicAuthRef of authorizationServer/${authServerRef}`]: graph.get('authorizationServer', authServerRef)
-      ?.basicAuthRef,
+    [`the basicAuthRef of authorizationServer/${authServerRef}`]: server?.basicAuthRef,
   }
   const others = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]))
   const otherMethods = others.join(' and ')
-  if (others.length > 0)
+  if (others.length > 0 && clientAuthentication === undefined)
     findings.addMistake(
       element,
       'tlsAuthenticationClientId',
@@ -97,6 +189,29 @@ function tlsClientAuth(
     )
   demandCertificate(resolution, element, authServerRef)
   return { clientId, clientAuthentication: { method: 'tls_client_auth' } }
+}
+
+/** RFC 7521 section 4.1: where the grant is an assertion, the client may have no credentials. */
+function withoutAuthentication(
+  { findings }: Resolution,
+  { element, config, grant }: ClientOrigin,
+): ResolvedClient | undefined {
+  const { clientId, grantType = 'client_credentials' } = config
+  if (grantType !== jwtBearer) {
+    findings.addMistake(
+      element,
+      'clientAuthentication',
+      `none leaves a token request of the grant type ${grantType} without any proof of who sends it. Set grantType to jwt-bearer, or choose another method.`,
+    )
+    return undefined
+  }
+  if (!grant || !('assertion' in grant)) return undefined
+  const { claims, issuer } = grant.assertion
+  return {
+    // Servers with this grant find the client by the iss of the assertion.
+    clientId: clientId ?? String(claims['iss'] ?? issuer),
+    clientAuthentication: { method: 'none', sendClientId: clientId !== undefined },
+  }
 }
 
 /** The finding is about the attribute that should name a certificate. A reference to a missing element already has a finding. */

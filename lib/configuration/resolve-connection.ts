@@ -14,6 +14,7 @@ import {
 } from './finding.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
 import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
+import { resolveGrant } from './resolve-grant.ts'
 import { foldedParameterName } from './value-syntax.ts'
 
 /**
@@ -94,22 +95,21 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   const root: ElementReference = { kind: 'endpointConnection', id: name }
   if (endpoint.directInvocation === true) checkDirectInvocation(root, findings)
   const element: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
-  const grantType = config.grantType ?? 'client_credentials'
-  warnOfGrant(grantType, element, findings)
+  const grant = resolveGrant(resolution, element, config)
   resolution.advice?.onConfig(config, element)
   checkRequestMay(config, element, findings)
-  const warming = resolveWarming(endpoint, grantType, root, findings)
+  const warming = resolveWarming(endpoint, config.grantType, root, findings)
 
   const api = resolveApi(resolution, name, endpoint, config)
   const authorizationServer = resolveAuthorizationServer(resolution, config.authServerRef)
-  const authentication = resolveClientAuthentication(resolution, element, config)
-  if (!authorizationServer || !authentication) return undefined
+  const authentication = resolveClientAuthentication(resolution, element, config, grant)
+  if (!authorizationServer || !authentication || !grant) return undefined
 
   return {
     name,
     elements: graph.readings.map(({ reference }) => keyOf(reference)),
     ...(api && { api }),
-    grantType,
+    grant,
     ...authentication,
     authorizationServer,
     parameters: parametersOf(config),
@@ -117,15 +117,6 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
     ...(endpoint.directInvocation === true && { directInvocation: true }),
     ...(warming && { warming }),
   }
-}
-
-function warnOfGrant(grantType: GrantType, element: ElementReference, findings: FindingList): void {
-  if (grantType === 'password')
-    findings.addWarning(
-      element,
-      'grantType',
-      "The password grant gives a user's password to clients. New clients must not use it (RFC 9700 section 2.4).",
-    )
 }
 
 /** If a request omits a parameter, the server chooses its value, perhaps one that the operator does not list. */
@@ -196,11 +187,11 @@ const defaults = { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVaria
 /** Undefined if warm runs must not or can't renew tokens. Then attributes without effect get a warning. */
 function resolveWarming(
   { warm, warmIdle, warmVariants }: EndpointConnection,
-  grantType: GrantType,
+  grantType: GrantType | undefined,
   element: ElementReference,
   findings: FindingList,
 ): Warming | undefined {
-  const isPossible = grantType === 'client_credentials'
+  const isPossible = grantType !== 'password'
   if (isPossible && warm !== false)
     return {
       idleMilliseconds: warmIdle ?? defaults.idleMilliseconds,

@@ -2,7 +2,7 @@ import { type CallerRequest, isOwnRequest, type Token } from '../access-token/to
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Connection } from '../configuration/connection.ts'
 import { type Lease, LeaseLostError } from '../fleet/lease.ts'
-import type { ClientKey } from '../token-endpoint/client-authentication.ts'
+import type { RequestKeys } from '../token-endpoint/request-keys.ts'
 import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
 import { hasTimeFor, timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
 import { type HelpfulAttempt, mayHelp, type SecondAttemptPolicy } from './second-attempt.ts'
@@ -34,11 +34,11 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
   /** The second attempt that brought a token after a refusal, by connection. Other refused requests may use it as well. */
   const helpful = new Map<string, HelpfulAttempt>()
 
-  async function attemptOnce(context: LeasedContext, key?: ClientKey): Promise<Token> {
+  async function attemptOnce(context: LeasedContext, keys?: RequestKeys): Promise<Token> {
     const { connection, deadline, lease } = context
-    const credentials = await tokenClient.authenticate(connection, key)
+    const signed = await tokenClient.sign(context, keys)
     await lease.keepFor(timeoutsUntil(deadline, now(), connection.authorizationServer).totalMilliseconds)
-    return await tokenClient.requestToken(context, credentials)
+    return await tokenClient.requestToken(context, signed)
   }
 
   return {
@@ -56,7 +56,7 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
         const second = await secondAttempts.choose(connection, error)
         if (second.kind === 'none') throw error
         try {
-          const token = await attemptOnce(context, keyOf(second))
+          const token = await attemptOnce(context, keysOf(second))
           helpful.set(connection.name, second)
           return token
         } catch (secondError) {
@@ -83,7 +83,7 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
     async repeatBy(attempt: HelpfulAttempt, context: LeasedContext): Promise<Token | undefined> {
       if (!hasTimeFor(context.connection.authorizationServer, context.deadline - now())) return undefined
       try {
-        return await attemptOnce(context, keyOf(attempt))
+        return await attemptOnce(context, keysOf(attempt))
       } catch (error) {
         if (error instanceof TokenwellError && !(error instanceof LeaseLostError)) return undefined
         throw error
@@ -92,7 +92,7 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
   }
 }
 
-/** Undefined for the current key. */
-function keyOf(attempt: HelpfulAttempt): ClientKey | undefined {
-  return attempt.kind === 'by_previous_key' ? attempt.key : undefined
+/** Undefined for the current keys. */
+function keysOf(attempt: HelpfulAttempt): RequestKeys | undefined {
+  return attempt.kind === 'by_previous_key' ? attempt.keys : undefined
 }

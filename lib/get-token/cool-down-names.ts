@@ -68,23 +68,26 @@ function nameOf(kind: CoolDownKind | 'user', parts: readonly unknown[]): string 
 }
 
 async function clientIdentity(connection: Connection, secrets: SecretCache): Promise<readonly unknown[]> {
-  const { clientId, clientAuthentication, authorizationServer } = connection
+  const { clientId, clientAuthentication, grant, authorizationServer } = connection
   const { tokenEndpoint, tls } = authorizationServer
-  const contents = await contentsOf([secretOfClient(connection), tls.clientCertificate], secrets)
-  return [tokenEndpoint, clientId, clientAuthentication, tls.clientCertificate, contents]
+  const contents = await contentsOf([...secretsOfClient(connection), tls.clientCertificate], secrets)
+  const identity = [tokenEndpoint, clientId, clientAuthentication, tls.clientCertificate, contents]
+  return 'assertion' in grant ? [...identity, grant] : identity
 }
 
-/** The name of the secret that authenticates the client. */
-export function secretOfClient({ clientAuthentication: way, authorizationServer }: Connection): string | undefined {
-  switch (way.method) {
-    case 'client_secret_basic':
-      return way.passwordSecret
-    case 'tls_client_auth':
-      return authorizationServer.tls.clientCertificate
-    case 'private_key_jwt':
-    case 'client_secret_jwt':
-      return way.assertion.key.location
-  }
+/** The names of the secrets that authenticate the client and sign its grant. */
+export function secretsOfClient({
+  clientAuthentication: way,
+  grant,
+  authorizationServer,
+}: Connection): readonly string[] {
+  const names = [
+    ...('passwordSecret' in way ? [way.passwordSecret] : []),
+    ...(way.method === 'tls_client_auth' ? [authorizationServer.tls.clientCertificate] : []),
+    ...('assertion' in way ? [way.assertion.key.location] : []),
+    ...('assertion' in grant ? [grant.assertion.key.location] : []),
+  ]
+  return names.filter((name) => name !== undefined)
 }
 
 function secretsOfWay({ authorizationServer: { tls, proxy } }: Connection): readonly (string | undefined)[] {

@@ -194,7 +194,7 @@ const suspects = {
 
 /** With the grant type password there is no own request: only the caller has the user's password. */
 function suspectOf({ blames }: TokenEndpointError, { connection }: NamedRequest): Verdict['suspect'] {
-  return connection.grantType === 'password' ? undefined : suspects[blames]
+  return connection.grant.type === 'password' ? undefined : suspects[blames]
 }
 
 /** Password guesses have their own quotas, and warm runs have a fixed number of tokens. */

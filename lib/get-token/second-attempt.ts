@@ -3,10 +3,10 @@ import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
-import type { ClientKey, ClientKeySource } from '../token-endpoint/client-authentication.ts'
 import { type ClockOffsets, longestOffsetMilliseconds } from '../token-endpoint/clock-offset.ts'
+import type { RequestKeySource, RequestKeys } from '../token-endpoint/request-keys.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
-import { secretOfClient } from './cool-down-names.ts'
+import { secretsOfClient } from './cool-down-names.ts'
 
 /** What to do after a server has refused a client. */
 export type SecondAttempt =
@@ -15,13 +15,13 @@ export type SecondAttempt =
   | { readonly kind: 'repeat' }
   /** Makes the same request again with a guessed clock offset. */
   | { readonly kind: 'by_guessed_clock'; readonly offsetBefore: number }
-  | { readonly kind: 'by_previous_key'; readonly key: ClientKey }
+  | { readonly kind: 'by_previous_key'; readonly keys: RequestKeys }
 
 /** A second attempt that can be made. */
 export type HelpfulAttempt = Exclude<SecondAttempt, { readonly kind: 'none' }>
 
 export interface SecondAttemptPolicyDependencies {
-  readonly clientKeys: ClientKeySource
+  readonly keys: RequestKeySource
   readonly clockOffsets: ClockOffsets
   readonly secrets: SecretCache
   readonly log: Log
@@ -30,7 +30,7 @@ export interface SecondAttemptPolicyDependencies {
 /** Finds a reason why a client was refused that a second attempt can fix. */
 export type SecondAttemptPolicy = ReturnType<typeof createSecondAttemptPolicy>
 
-export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log }: SecondAttemptPolicyDependencies) {
+export function createSecondAttemptPolicy({ keys, clockOffsets, secrets, log }: SecondAttemptPolicyDependencies) {
   function byClock({ authorizationServer: { id } }: Connection, { clockOffset }: RefusedError): SecondAttempt {
     if (!clockOffset) return { kind: 'none' }
     const offsetBefore = clockOffsets.of(id)
@@ -42,10 +42,10 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
   }
 
   async function hasNewerSecret(connection: Connection): Promise<boolean> {
-    const secret = secretOfClient(connection)
-    const isNewer = secret !== undefined && (await unlessUnusable(() => secrets.refresh(secret)))
+    const refreshed = secretsOfClient(connection).map((secret) => unlessUnusable(() => secrets.refresh(secret)))
+    const isNewer = (await Promise.all(refreshed)).includes(true)
     if (isNewer) log({ event: 'newer_secret_found', connection: connection.name })
-    return isNewer ?? false
+    return isNewer
   }
 
   return {
@@ -62,10 +62,11 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
       if (await hasNewerSecret(connection)) return { kind: 'repeat' }
       const guess = byClock(connection, refusal)
       if (guess.kind !== 'none') return guess
-      const key = await unlessUnusable(() => clientKeys.previous(connection))
-      if (!key) return { kind: 'none' }
+      const isOfClient = refusal.error === 'invalid_client'
+      const previous = await unlessUnusable(() => keys.previous(connection, isOfClient))
+      if (!previous) return { kind: 'none' }
       log({ event: 'previous_key_tried', connection: connection.name })
-      return { kind: 'by_previous_key', key }
+      return { kind: 'by_previous_key', keys: previous }
     },
 
     /** Undoes a guessed clock offset that didn't help. */

@@ -39,7 +39,7 @@ interface Failed {
 }
 
 /**
- * The parts of a client assertion that are logged: members of its header, and claims that elements and the time of signing
+ * The parts of an assertion that are logged: members of its header, and claims that elements and the time of signing
  * set.
  */
 export interface ToldAssertion {
@@ -121,12 +121,16 @@ export const logEvents = {
       readonly clientId: string
       /** Whether the client id was also sent outside the assertion. */
       readonly sendsClientId: boolean
+      /** The assertion that authenticates the client. */
       readonly assertion?: ToldAssertion
+      /** The assertion that is the grant. */
+      readonly grantAssertion?: ToldAssertion
     }
   >({
     level: 'warn',
-    sentence({ connection, status, reason, elements, clientId, assertion }) {
-      const sent = assertion ? `the assertion ${JSON.stringify(assertion)}` : 'no assertion'
+    sentence({ connection, status, reason, elements, clientId, assertion, grantAssertion }) {
+      const byClient = assertion ? `the assertion ${JSON.stringify(assertion)}` : 'no assertion'
+      const sent = grantAssertion ? `${byClient}, and as grant ${JSON.stringify(grantAssertion)}` : byClient
       const toCheck = elements.join(', ')
       return `${reason} The status was ${status}. The connection ${connection} sent the client id ${clientId} and ${sent}. Check its elements: ${toCheck}.`
     },

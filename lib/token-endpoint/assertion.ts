@@ -4,7 +4,7 @@ import type { Signer } from '../signing/signer.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 import type { Validity } from './clock-offset.ts'
 
-/** A client assertion, valid for one attempt. */
+/** An assertion of a client or of a grant, valid for one attempt. */
 export interface SignedAssertion extends SentAssertion {
   /** A compact JWS. It must never be sent twice. */
   readonly assertion: Secret
@@ -44,8 +44,8 @@ export interface AssertionMoment {
 }
 
 /**
- * The claim set of a client assertion (RFC 7523 section 3), by the rules of z/OS Connect: the operator's claims overwrite all
- * others except `sub`, which is always the client id, and `iat`, which is always the time of signing.
+ * The claim set of an assertion (RFC 7523 section 3), by the rules of z/OS Connect: the operator's claims overwrite all others except
+ * `sub`, which is always `tokenSubject`, and `iat`, which is always the time of signing.
  */
 export function createClaims(
   assertion: AssertionConfiguration,
@@ -63,7 +63,7 @@ export function createClaims(
     ...(assertion.hasJwtId && { jti: jwtId }),
     ...(scope !== undefined && { scope }),
     ...assertion.claims,
-    sub: assertion.subject,
+    ...(assertion.subject !== undefined && { sub: assertion.subject }),
     iat: issuedAt,
   }
 }

@@ -5,13 +5,10 @@ import type { Log, ToldAssertion } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
 import type { SentSecrets } from './answer-without-token.ts'
 import type { SentAssertion } from './assertion.ts'
-import {
-  authenticateClient,
-  type ClientCredentials,
-  type ClientKey,
-  type ClientKeySource,
-} from './client-authentication.ts'
+import { authenticateClient, type ClientCredentials } from './client-authentication.ts'
 import { adviceOn, type ClockOffsets, type ClockReading, compareClocks } from './clock-offset.ts'
+import { createGrantForm, type GrantForm, type GrantParameters } from './grants/grant-form.ts'
+import type { RequestKeySource, RequestKeys } from './request-keys.ts'
 import { issuedToken, readHttpDate, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
 import {
@@ -22,13 +19,13 @@ import {
   TimedOutError,
   TokenEndpointError,
 } from './token-endpoint-error.ts'
-import { createTokenRequestForm, type GrantParameters } from './token-request-form.ts'
+import { createTokenRequestForm } from './token-request-form.ts'
 
 /** How late a timer may fire on a busy machine. */
 const longestDelayMilliseconds = 1_000
 
 export interface TokenClientDependencies {
-  readonly clientKeys: ClientKeySource
+  readonly keys: RequestKeySource
   readonly tokenEndpoint: TokenEndpoint
   readonly clockOffsets: ClockOffsets
   readonly now: () => number
@@ -49,34 +46,36 @@ export interface TokenRequestContext {
   readonly deadline: number
 }
 
+/** A token request that is signed and was never sent. Valid for one attempt. */
+export interface SignedRequest {
+  readonly client: ClientCredentials
+  readonly grant: GrantForm
+}
+
 /** The OAuth client of a connection: it authenticates and makes one token request, from the assertion to the token. */
 export type TokenClient = ReturnType<typeof createTokenClient>
 
 export function createTokenClient(dependencies: TokenClientDependencies) {
-  const { clientKeys, tokenEndpoint, clockOffsets, now, randomId, random, log } = dependencies
+  const { keys, tokenEndpoint, clockOffsets, now, randomId, random, log } = dependencies
 
-  async function exchange(
-    context: TokenRequestContext,
-    credentials: ClientCredentials,
-    sentAt: number,
-  ): Promise<TokenAnswer> {
-    const answer = await post(context, credentials, sentAt)
+  async function exchange(context: TokenRequestContext, signed: SignedRequest, sentAt: number): Promise<TokenAnswer> {
+    const answer = await post(context, signed, sentAt)
     const token = issuedToken(answer, context.connection.authorizationServer.tokenTypes)
     if (token) return token
-    const refused = await readFailure(context, credentials, answer)
-    logRefusal(context.connection, credentials, refused, answer.status)
+    const refused = await readFailure(context, signed, answer)
+    logRefusal(context.connection, signed, refused, answer.status)
     throw refused
   }
 
   async function post(
-    { connection, parameters, deadline }: TokenRequestContext,
-    credentials: ClientCredentials,
+    { connection, deadline }: TokenRequestContext,
+    { client, grant }: SignedRequest,
     sentAt: number,
   ): Promise<TokenEndpointAnswer> {
     const server = connection.authorizationServer
     const timeouts = timeoutsUntil(deadline, sentAt, server)
-    const form = createTokenRequestForm(connection.grantType, parameters, credentials)
-    const { headers } = credentials
+    const form = createTokenRequestForm(connection.grant.type, client, grant)
+    const { headers } = client
     try {
       return await tokenEndpoint.post(server, { connection: connection.name, headers, form, timeouts })
     } catch (error) {
@@ -93,16 +92,16 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   /** @throws {TokenEndpointError} if the answer is not a refusal either */
   async function readFailure(
     { connection, request, parameters }: TokenRequestContext,
-    credentials: ClientCredentials,
+    signed: SignedRequest,
     answer: TokenEndpointAnswer,
   ): Promise<RefusedError> {
     const { id: server, tokenTypes } = connection.authorizationServer
     const isForUser = parameters.username !== undefined
     // Most answers are tokens. The first other answer loads the module that reads those, which keeps a cold start short.
     const reader = await import('./answer-without-token.ts')
-    const sent = sentSecrets(credentials, parameters)
+    const sent = sentSecrets(signed, parameters)
     const refusal = reader.readRefusal(answer, { server, tokenTypes, sent, isForUser, now: now() })
-    const clock = clockReadingOf(credentials, answer, refusal, now())
+    const clock = clockReadingOf(signed, answer, refusal, now())
     return RefusedError.of(refusal, server, faultOf(refusal.error, connection, request), {
       isForUser,
       client: { clientId: connection.clientId, connection: connection.name },
@@ -114,7 +113,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   /** Logs what an operator needs to find the reason: what the server said, and what Tokenwell sent. */
   function logRefusal(
     { name: connection, elements, authorizationServer, clientId }: Connection,
-    { sendsClientId, assertion }: ClientCredentials,
+    { client: { sendsClientId, assertion }, grant }: SignedRequest,
     { error, message: reason }: RefusedError,
     status: number,
   ): void {
@@ -123,39 +122,45 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       ...{ connection, authorizationServer: authorizationServer.id, tokenEndpoint: authorizationServer.tokenEndpoint },
       ...{ status, error, reason, elements, clientId, sendsClientId },
       ...(assertion && { assertion: toldOf(assertion) }),
+      ...(grant.assertion && { grantAssertion: toldOf(grant.assertion) }),
     })
   }
 
   return {
     /**
-     * Creates credentials for one attempt.
-     * @param key the key or password to use instead of the current one
+     * Signs the assertions of one attempt, and authenticates the client.
+     * @param otherKeys the keys to use instead of the current ones
      * @throws {SecretError}
      * @throws {KeyStoreError}
      */
-    async authenticate(connection: Connection, key?: ClientKey): Promise<ClientCredentials> {
+    async sign(
+      { connection, parameters }: Pick<TokenRequestContext, 'connection' | 'parameters'>,
+      otherKeys?: RequestKeys,
+    ): Promise<SignedRequest> {
       const from = now()
-      const moment = { now: from + clockOffsets.of(connection.authorizationServer.id), jwtId: randomId() }
-      const clientKey = key ?? (await clientKeys.current(connection))
-      const credentials = await authenticateClient(connection.clientId, clientKey, moment)
+      const signedAt = from + clockOffsets.of(connection.authorizationServer.id)
+      const moment = () => ({ now: signedAt, jwtId: randomId() })
+      const { client: clientKey, grant: grantKey } = otherKeys ?? (await keys.current(connection))
+      const client = await authenticateClient(connection.clientId, clientKey, moment())
+      const grant = await createGrantForm(grantKey, parameters, moment())
       const { method } = connection.clientAuthentication
       log({ event: 'client_authenticated', connection: connection.name, method, milliseconds: now() - from })
-      return credentials
+      return { client, grant }
     },
 
     /**
      * Makes one token request.
-     * @param credentials never sent before
+     * @param signed never sent before
      * @throws {TokenEndpointError}
      * @throws {SecretError} when a certificate of the connection can't be read
      */
-    async requestToken(context: TokenRequestContext, credentials: ClientCredentials): Promise<Token> {
+    async requestToken(context: TokenRequestContext, signed: SignedRequest): Promise<Token> {
       const { connection, parameters } = context
       const { id: authorizationServer, lifetime } = connection.authorizationServer
       const sentAt = now()
       const sent = () => ({ connection: connection.name, authorizationServer, milliseconds: now() - sentAt })
       try {
-        const answer = await exchange(context, credentials, sentAt)
+        const answer = await exchange(context, signed, sentAt)
         log({ event: 'token_obtained', ...sent() })
         return {
           id: randomId(),
@@ -181,18 +186,19 @@ function toldOf({ header, claims }: SentAssertion): ToldAssertion {
 }
 
 /** A server may repeat the user's name without its part after the `@`. */
-function sentSecrets({ secrets }: ClientCredentials, { username = '', password }: GrantParameters): SentSecrets {
+function sentSecrets({ client, grant }: SignedRequest, { username = '' }: GrantParameters): SentSecrets {
   const [localPart = ''] = username.split('@')
   const names = [...new Set([username, localPart])].filter((name) => name !== '')
-  return { secrets: password ? [...secrets, password] : secrets, names: names.map((name) => new Secret(name)) }
+  return { secrets: [...client.secrets, ...grant.secrets], names: names.map((name) => new Secret(name)) }
 }
 
 function clockReadingOf(
-  { assertion }: ClientCredentials,
+  { client, grant }: SignedRequest,
   { date }: TokenEndpointAnswer,
   { error, description }: Refusal,
   now: number,
 ): ClockReading | undefined {
+  const assertion = grant.assertion ?? client.assertion
   if (!assertion) return undefined
   return compareClocks(assertion.validity, readHttpDate(date), now, `${error} ${description ?? ''}`)
 }
@@ -210,10 +216,10 @@ function scopeOf({ scope }: TokenAnswer, asked: GrantParameters): Pick<Token, 's
 }
 
 /** What caused a refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */
-export function faultOf(error: string, { grantType }: Connection, request: TokenRequest): Fault {
+export function faultOf(error: string, { grant }: Connection, request: TokenRequest): Fault {
   switch (error) {
     case 'invalid_grant':
-      return grantType === 'password' ? 'caller' : 'client'
+      return grant.type === 'password' ? 'caller' : 'client'
     case 'invalid_scope':
       return request.scope === undefined ? 'elements' : 'caller'
     case 'invalid_target':

@@ -34,7 +34,7 @@ function connectionOf({ name, clientId, tokenEndpoint = theEndpoint, way = theWa
 
 const otherTrust: Way = { tls: { minimumVersion: 'TLSv1.2', trustStore: 'tokenwell/local/other-trust' } }
 const elsewhere = 'https://other.example.com/token'
-const ofUsers = { grantType: 'password' } as const
+const ofUsers = { grant: { type: 'password' } } as const
 
 /** The connection whose requests fail. */
 export const culprit = connectionOf({

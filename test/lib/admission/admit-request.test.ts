@@ -79,7 +79,7 @@ test('a grant type must be the one of the connection, or absent', () => {
 })
 
 const [username, password] = ['alice', new Secret('p')]
-const ofUsers = setting({}, { grantType: 'password' })
+const ofUsers = setting({}, { grant: { type: 'password' } })
 
 test('a user and a password are required for the grant type password, and refused for any other', () => {
   const user = { username, password }

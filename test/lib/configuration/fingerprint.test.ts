@@ -53,6 +53,12 @@ const bySecret: Change = {
   oAuthConfig: { jwtAuthenticationTokenRef: undefined },
   authorizationServer: { basicAuthRef: 'theUser' },
 }
+const byGrant: Change = {
+  oAuthConfig: {
+    ...{ grantType: 'jwt-bearer', assertionTokenRef: 'theTokenConfig', assertionParameters: { scope: 'text' } },
+    jwtAuthenticationTokenRef: undefined,
+  },
+}
 const byGeneratedKey: Change = { jwtBuilder: { jwkEnabled: true } }
 const byProxy: Change = { authorizationServer: { proxyConfigRef: 'theProxy' } }
 const bySharedKey: Change = { jwtBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } }
@@ -89,11 +95,17 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
   oAuthConfig: {
     grantType: counts('password'),
     authServerRef: isNothing('theServerTwin'),
+    clientAuthentication: isNothing('client_secret_post', {
+      given: bySecret,
+    }),
+    clientId: counts('anotherClient', { given: byGrant }),
     jwtAuthenticationTokenRef: isNothing('theTokenConfigTwin'),
     jwtAuthenticationSetClientId: isNothing(true),
     tlsAuthenticationClientId: counts('tlsClient', {
       with: { oAuthConfig: { jwtAuthenticationTokenRef: undefined }, ssl: { keyStoreRef: 'theKeys' } },
     }),
+    assertionTokenRef: isNothing('theTokenConfigTwin', { given: byGrant }),
+    assertionParameters: counts({ scope: 'list' }, { given: byGrant }),
     tokenRetryCheckLevel: isNothing(1),
     scope: counts('a'),
     resource: counts('https://api.example.com'),
@@ -221,6 +233,21 @@ test('claims that differ at any depth have another fingerprint', async () => {
     all.map((claims) => fingerprint(changed(theElements, { oAuthTokenConfig: { claims } }))),
   )
   assert.equal(new Set(fingerprints).size, all.length)
+})
+
+test('the subject, issuer, claims and kind of a grant count, and so does whether the client authenticates with it', async () => {
+  const before = changed(theElements, byGrant)
+  const all = [
+    theElements,
+    before,
+    changed(before, { oAuthTokenConfig: { tokenSubject: 'alice' } }),
+    changed(before, { oAuthTokenConfig: { tokenSubject: undefined } }),
+    changed(before, { oAuthTokenConfig: { claims: { tenant: 't' } } }),
+    changed(before, { jwtBuilder: { issuer: 'another' } }),
+    changed(before, { jwtBuilder: { audiences: 'https://other.example.com' } }),
+    changed(before, { oAuthConfig: { jwtAuthenticationTokenRef: 'theTokenConfig' } }),
+  ]
+  assert.equal(new Set(await Promise.all(all.map(fingerprint))).size, all.length)
 })
 
 test('a fingerprint shows nothing of the elements', async () => {

@@ -56,7 +56,6 @@ test('a check of the whole configuration also lists mistakes of unused elements,
   elements['jwtBuilder'] = { ...elements['jwtBuilder'], unused: { keyStoreRef: 'nothing' } }
   assertLines(await findingsOf(t, elements), [
     /^authorizationServer\/theServer tokenEndpoint: /,
-    /^oAuthTokenConfig\/unused tokenSubject: It is required but missing/,
     /^oAuthTokenConfig\/unused tokenGeneratorRef: There is no jwtBuilder element with the id "nothing"/,
     /^jwtBuilder\/unused keyStoreRef: There is no keyStore element with the id "nothing"/,
   ])
@@ -150,7 +149,7 @@ test('the finding for a wrong value says what it must be, and never shows the va
       /tlsAuthenticationClientId: It must be a non-empty text .*\. The value is empty\.$/,
     ],
     [{ server: { receiveTimeout: '8760h1ms' } }, /receiveTimeout: It must be a duration/],
-    [{ oAuth: { grantType: 'implicit' } }, /grantType: It must be client_credentials or password/],
+    [{ oAuth: { grantType: 'implicit' } }, /grantType: It must be client_credentials, password or jwt-bearer/],
     [
       { oAuth: { authServerRef: 'theServer, another' } },
       /authServerRef: It must be the id of one authorizationServer element/,
@@ -336,7 +335,7 @@ test('a missing required attribute is a mistake', async (t) => {
   const incomplete = {
     endpointConnection: ['authenticationConfigRef'],
     oAuthConfig: ['authServerRef'],
-    oAuthTokenConfig: ['tokenGeneratorRef', 'tokenSubject'],
+    oAuthTokenConfig: ['tokenGeneratorRef'],
     authorizationServer: ['tokenEndpoint'],
     keyStore: ['location'],
     sslDefault: ['sslRef'],

@@ -28,7 +28,7 @@ test('a connection with only required attributes gets all defaults', async (t) =
       'jwtBuilder/theBuilder',
       'keyStore/defaultKeyStore',
     ],
-    grantType: 'client_credentials',
+    grant: { type: 'client_credentials' },
     clientId: 'theClient',
     clientAuthentication: {
       method: 'private_key_jwt',
@@ -160,7 +160,7 @@ test('attributes of elements replace all defaults', async (t) => {
       receiveTimeoutMilliseconds: 60_000,
       rejection: 'invalid_token',
     },
-    grantType: 'password',
+    grant: { type: 'password' },
     clientId: 'theClient',
     parameters: {
       scope: ['read', 'write'],

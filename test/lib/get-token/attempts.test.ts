@@ -6,21 +6,28 @@ import { createAttempts, type LeasedContext } from '../../../lib/get-token/attem
 import { createSecondAttemptPolicy, type SecondAttempt } from '../../../lib/get-token/second-attempt.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
-import type { ClientCredentials, ClientKey } from '../../../lib/token-endpoint/client-authentication.ts'
 import { createClockOffsets } from '../../../lib/token-endpoint/clock-offset.ts'
+import type { RequestKeys } from '../../../lib/token-endpoint/request-keys.ts'
+import type { SignedRequest } from '../../../lib/token-endpoint/token-client.ts'
 import { type ClockOffset, RefusedError, TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const now = 1_000_000
-const credentials: ClientCredentials = { parameters: [], headers: {}, secrets: [], sendsClientId: false }
+const signed: SignedRequest = {
+  client: { parameters: [], headers: {}, secrets: [], sendsClientId: false },
+  grant: { parameters: [], secrets: [] },
+}
 const token: Token = {
   ...{ id: 'the-token', connection: 'conn', accessToken: new Secret('some-token') },
   ...{ issuedAt: now, refreshAt: now, expiresAt: now, usableUntil: now },
 }
 const refusal = (error: string, clockOffset?: ClockOffset) =>
   new RefusedError(`It says ${error}.`, error, 'client', { ...(clockOffset && { clockOffset }) })
-const previousKey: ClientKey = { way: { method: 'tls_client_auth' } }
+const previousKeys: RequestKeys = {
+  client: { way: { method: 'tls_client_auth' } },
+  grant: { grant: { type: 'client_credentials' } },
+}
 
 const context: LeasedContext = {
   connection: plainConnection,
@@ -34,14 +41,14 @@ const context: LeasedContext = {
 
 /** Attempts at a server that gives these answers in this order, with this reason for the first refusal. */
 function theAttempts(answers: readonly (Token | Error)[], second: SecondAttempt = { kind: 'none' }) {
-  const keys: (ClientKey | undefined)[] = []
+  const keys: (RequestKeys | undefined)[] = []
   const useless: SecondAttempt[] = []
   const left = [...answers]
   const attempts = createAttempts({
     tokenClient: {
-      async authenticate(_connection, key) {
-        keys.push(key)
-        return credentials
+      async sign(_context, otherKeys) {
+        keys.push(otherKeys)
+        return signed
       },
       async requestToken() {
         const answer = left.shift() ?? assert.fail('no further attempt is expected')
@@ -59,11 +66,11 @@ function theAttempts(answers: readonly (Token | Error)[], second: SecondAttempt 
 }
 
 test('a second attempt that helped is returned once', async () => {
-  const second = { kind: 'by_previous_key', key: previousKey } as const
+  const second = { kind: 'by_previous_key', keys: previousKeys } as const
   const { attempts, keys } = theAttempts([refusal('invalid_client'), token], second)
   assert.equal(attempts.takeHelpful(plainConnection), undefined)
   assert.equal(await attempts.make(context), token)
-  assert.deepEqual(keys, [undefined, previousKey])
+  assert.deepEqual(keys, [undefined, previousKeys])
   assert.equal(attempts.takeHelpful(plainConnection), second)
   assert.equal(attempts.takeHelpful(plainConnection), undefined)
 })
@@ -81,7 +88,7 @@ test('of two refusals, the callers get the one of the current key, secret and cl
   const [first, other] = [refusal('invalid_client'), refusal('unauthorized_client')]
   for (const [second, told] of [
     [{ kind: 'repeat' }, other],
-    [{ kind: 'by_previous_key', key: previousKey }, first],
+    [{ kind: 'by_previous_key', keys: previousKeys }, first],
     [{ kind: 'by_guessed_clock', offsetBefore: 0 }, first],
   ] as const) {
     const { attempts, useless } = theAttempts([first, other], second)
@@ -92,12 +99,12 @@ test('of two refusals, the callers get the one of the current key, secret and cl
 })
 
 test('a second attempt that helped another request is made for this one as well, where there is time', async () => {
-  const helpful = { kind: 'by_previous_key', key: previousKey } as const
+  const helpful = { kind: 'by_previous_key', keys: previousKeys } as const
   const { attempts, keys } = theAttempts([token])
   assert.equal(await attempts.repeatBy(helpful, { ...context, deadline: now }), undefined)
   assert.deepEqual(keys, [])
   assert.equal(await attempts.repeatBy(helpful, context), token)
-  assert.deepEqual(keys, [previousKey])
+  assert.deepEqual(keys, [previousKeys])
 })
 
 test('where that second attempt does not help, the first failure counts; a lost lease or a programming error is thrown', async () => {
@@ -120,7 +127,7 @@ async function thePolicy(text: string, offset = 0) {
   const clockOffsets = createClockOffsets()
   clockOffsets.learn('theServer', offset)
   const policy = createSecondAttemptPolicy({
-    clientKeys: { current: async () => previousKey, previous: async () => undefined },
+    keys: { current: async () => previousKeys, previous: async () => undefined },
     ...{ clockOffsets, secrets, log: ({ event }) => void events.push(event) },
   })
   return { policy, clockOffsets, events }

@@ -39,7 +39,7 @@ const withScope = (scope: string, caller = 'one'): NamedRequest => ({
 const withPassword = (caller = 'one', username = 'alice'): NamedRequest => ({
   ...added,
   caller,
-  connection: { ...plainConnection, grantType: 'password' },
+  connection: { ...plainConnection, grant: { type: 'password' } },
   request: { ...own.request, username, password: new Secret('a guess') },
 })
 

@@ -200,7 +200,7 @@ test('an event asks for a renewal where events are heard; a token with a passwor
   assert.deepEqual([found.source, found.token.id], ['cache', old.id])
   assert.deepEqual(bus.raised, [{ type: 'TokenRefreshRequested', connection: 'conn', tokenId: old.id }])
   assert.equal(requests(), 1)
-  const password = thePair({ bus, connection: { ...plainConnection, grantType: 'password' } })
+  const password = thePair({ bus, connection: { ...plainConnection, grant: { type: 'password' } } })
   const alice = { username: 'alice', password: new Secret('hers') }
   await ask(password.one, alice)
   await password.advance(217_000)

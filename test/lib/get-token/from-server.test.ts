@@ -176,7 +176,7 @@ test('no control request is made before the first own token, for a user, or with
   far.answer = unavailable
   await failureOf(one, scoped('a'))
   assert.deepEqual(asked(), ['a'])
-  const users = thePair({ connection: { ...plainConnection, grantType: 'password' } })
+  const users = thePair({ connection: { ...plainConnection, grant: { type: 'password' } } })
   users.far.answer = unavailable
   await failureOf(users.one, { username: 'alice', password: new Secret('hers') })
   assert.equal(users.asked().length, 1)

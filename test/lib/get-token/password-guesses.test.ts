@@ -10,7 +10,7 @@ import {
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-const connection = { ...plainConnection, grantType: 'password' } as const
+const connection = { ...plainConnection, grant: { type: 'password' } } as const
 const right = 'right'
 
 /** Processes of a fleet, and a server that knows one password. */

@@ -258,7 +258,7 @@ test('a success ends a cool-down and its doubling', async () => {
 
 test('a user whose passwords are refused several times in a minute cools down, whatever the password', async () => {
   const tokens = createTokensInVirtualTime(() => virtualRefusal('invalid_grant'), {
-    connection: { ...plainConnection, grantType: 'password' },
+    connection: { ...plainConnection, grant: { type: 'password' } },
   })
   const guess = (username: string, password: string) =>
     failure(tokens.time.until(tokens.get({ username, password: new Secret(password) })))
@@ -270,7 +270,7 @@ test('a user whose passwords are refused several times in a minute cools down, w
 
 test('a user whose passwords are refused now and then does not cool down', async () => {
   const tokens = createTokensInVirtualTime(() => virtualRefusal('invalid_grant'), {
-    connection: { ...plainConnection, grantType: 'password' },
+    connection: { ...plainConnection, grant: { type: 'password' } },
   })
   for (const [password, wait] of [
     ['a', 40_000],

@@ -4,11 +4,8 @@ import type { Connection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
-import {
-  authenticateClient,
-  type ClientCredentials,
-  createClientKeySource,
-} from '../../../lib/token-endpoint/client-authentication.ts'
+import { authenticateClient, type ClientCredentials } from '../../../lib/token-endpoint/client-authentication.ts'
+import { createRequestKeySource } from '../../../lib/token-endpoint/request-keys.ts'
 import { resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
@@ -21,8 +18,8 @@ async function authenticate(connection: Connection, text: string): Promise<Clien
     singleVersionSecrets(async () => new Secret(text)),
     Date.now,
   )
-  const key = await createClientKeySource(createSignerCache(secrets, Date.now), secrets).current(connection)
-  return authenticateClient(connection.clientId, key, moment)
+  const { client } = await createRequestKeySource(createSignerCache(secrets, Date.now), secrets).current(connection)
+  return authenticateClient(connection.clientId, client, moment)
 }
 
 const reveal = (secrets: readonly Secret[]) => secrets.map((secret) => secret.reveal())

@@ -23,7 +23,7 @@ export const plainConnection: Connection = {
   name: 'conn',
   directInvocation: true,
   elements: ['endpointConnection/conn'],
-  grantType: 'client_credentials',
+  grant: { type: 'client_credentials' },
   clientId: 'theClient',
   clientAuthentication: {
     method: 'private_key_jwt',

@@ -1,0 +1,37 @@
+import type { JwtBearerGrant } from '../../configuration/connection.ts'
+import type { Signer } from '../../signing/signer.ts'
+import { type AssertionMoment, signAssertion } from '../assertion.ts'
+import { commonParameters } from './common-parameters.ts'
+import type { GrantForm, GrantParameters } from './grant-form.ts'
+
+/** RFC 7523 section 2.1: a signed JWT is the grant. Some servers read scope and resource from its claims. */
+export async function jwtBearerForm(
+  { assertion, assertionParameters }: JwtBearerGrant,
+  signer: Signer,
+  parameters: GrantParameters,
+  moment: AssertionMoment,
+): Promise<GrantForm> {
+  const { scope, resource } = parameters
+  const claims = {
+    ...(assertionParameters.scope && claimOf('scope', scope, assertionParameters.scope)),
+    ...(assertionParameters.resource && claimOf('resource', resource, assertionParameters.resource)),
+  }
+  const inForm = {
+    ...parameters,
+    ...(assertionParameters.scope && { scope: [] }),
+    ...(assertionParameters.resource && { resource: [] }),
+  }
+  const configuration = { ...assertion, claims: { ...assertion.claims, ...claims } }
+  const { assertion: signed, ...sent } = await signAssertion(configuration, signer, moment)
+  return {
+    parameters: [['assertion', signed], ...commonParameters(inForm)],
+    secrets: [signed],
+    assertion: sent,
+  }
+}
+
+/** No claim where the request has no value. */
+function claimOf(name: string, values: readonly string[], form: 'text' | 'list'): Record<string, unknown> {
+  if (values.length === 0) return {}
+  return { [name]: form === 'list' ? values : values.join(' ') }
+}

@@ -1,0 +1,100 @@
+import type {
+  ClientPassword,
+  Connection,
+  JwtBearerGrant,
+  NoAuthentication,
+  PlainGrant,
+  PrivateKeyJwt,
+  TlsClientAuth,
+} from '../configuration/connection.ts'
+import type { Secret } from '../secret/secret.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+import { readPassword, type SecretUse } from '../signing/secret-use.ts'
+import type { Signer } from '../signing/signer.ts'
+import type { SignerCache } from '../signing/signer-cache.ts'
+
+/** The authentication method of a client, with its key or password. */
+export type ClientKey =
+  | { readonly way: PrivateKeyJwt; readonly signer: Signer }
+  | { readonly way: ClientPassword; readonly password: Secret }
+  | { readonly way: TlsClientAuth | NoAuthentication }
+
+/** A grant, with the signer of its assertion where it is one. */
+export type GrantKey = { readonly grant: JwtBearerGrant; readonly signer: Signer } | { readonly grant: PlainGrant }
+
+/** The keys of one token request. */
+export interface RequestKeys {
+  readonly client: ClientKey
+  readonly grant: GrantKey
+}
+
+/**
+ * The keys of token requests. Both functions throw {SecretError} when a secret can't be read, and {KeyStoreError} when it holds no
+ * usable key.
+ */
+export type RequestKeySource = ReturnType<typeof createRequestKeySource>
+
+export function createRequestKeySource(signers: SignerCache, secrets: SecretStore) {
+  async function currentClient(connection: Connection): Promise<ClientKey> {
+    const { clientAuthentication: way } = connection
+    const use = useOf(connection)
+    if ('passwordSecret' in way)
+      return { way, password: readPassword(way.passwordSecret, await secrets.get(way.passwordSecret), use) }
+    if ('assertion' in way)
+      return { way, signer: await signers.current(way.assertion.key, way.assertion.algorithm, use) }
+    return { way }
+  }
+
+  async function previousClient(connection: Connection): Promise<ClientKey | undefined> {
+    const { clientAuthentication: way } = connection
+    const use = useOf(connection)
+    if ('passwordSecret' in way) {
+      const password = await previousPassword(secrets, way.passwordSecret, use)
+      return password && { way, password }
+    }
+    if (!('assertion' in way)) return undefined
+    const signer = await signers.previous(way.assertion.key, way.assertion.algorithm, use)
+    return signer && { way, signer }
+  }
+
+  async function currentGrant(connection: Connection): Promise<GrantKey> {
+    const { grant } = connection
+    if (!('assertion' in grant)) return { grant }
+    return { grant, signer: await signers.current(grant.assertion.key, grant.assertion.algorithm, useOf(connection)) }
+  }
+
+  async function previousGrant(connection: Connection): Promise<GrantKey | undefined> {
+    const { grant } = connection
+    if (!('assertion' in grant)) return undefined
+    const signer = await signers.previous(grant.assertion.key, grant.assertion.algorithm, useOf(connection))
+    return signer && { grant, signer }
+  }
+
+  return {
+    async current(connection: Connection): Promise<RequestKeys> {
+      const [client, grant] = await Promise.all([currentClient(connection), currentGrant(connection)])
+      return { client, grant }
+    },
+
+    /**
+     * The keys with one of them replaced by the one before: that of the client where the server refused the client itself, else that of
+     * the grant. Undefined where no other key exists.
+     */
+    async previous(connection: Connection, isOfClient: boolean): Promise<RequestKeys | undefined> {
+      const grant = isOfClient ? undefined : await previousGrant(connection)
+      if (grant) return { client: await currentClient(connection), grant }
+      const client = await previousClient(connection)
+      return client && { client, grant: await currentGrant(connection) }
+    },
+  }
+}
+
+function useOf({ authorizationServer: { id, tokenEndpoint } }: Connection): SecretUse {
+  return { element: `authorizationServer/${id}`, host: new URL(tokenEndpoint).hostname }
+}
+
+async function previousPassword(secrets: SecretStore, name: string, use: SecretUse): Promise<Secret | undefined> {
+  const before = await secrets.getPrevious(name)
+  const password = before && readPassword(name, before, use)
+  return password?.equals(readPassword(name, await secrets.get(name), use)) ? undefined : password
+}

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
+import { assertLines, exampleIssuer, mistakesOf, resolveConn } from '../../support/elements/element-store.ts'
+import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
+
+/** A connection with the grant jwt-bearer and without client authentication, with these changes. */
+function theGrant({ oAuth, ...changes }: ElementChanges = {}): RawElements {
+  const grant = { grantType: 'jwt-bearer', assertionTokenRef: 'theTokenConfig', jwtAuthenticationTokenRef: undefined }
+  const authData = { theData: { user: 'thePasswordClient', passwordSecret: 'tokenwell/local/password' } }
+  return { ...exampleElements(exampleIssuer, { ...changes, oAuth: { ...grant, ...oAuth } }), authData }
+}
+
+test('a grant by assertion needs no client authentication, and its tokens are warmed like others', async (t) => {
+  const { grant, clientId, clientAuthentication, warming, warnings } = await resolveConn(t, theGrant())
+  assert.ok('assertion' in grant)
+  assert.equal(grant.type, jwtBearer)
+  assert.deepEqual([grant.assertion.issuer, grant.assertion.subject], ['theClient', 'theClient'])
+  assert.deepEqual(clientAuthentication, { method: 'none', sendClientId: false })
+  assert.equal(clientId, 'theClient', 'the iss of the assertion')
+  assert.ok(warming)
+  assert.deepEqual(warnings, [])
+})
+
+test('the full name of the grant means the same as the short name', async (t) => {
+  const [short, full] = await Promise.all(
+    ['jwt-bearer', jwtBearer].map((grantType) => resolveConn(t, theGrant({ oAuth: { grantType } }))),
+  )
+  assert.deepEqual(short, full)
+})
+
+test('the subject may be a user or absent, and draws no warning', async (t) => {
+  for (const tokenSubject of ['alice', undefined]) {
+    const { grant, warnings } = await resolveConn(t, theGrant({ tokenConfig: { tokenSubject } }))
+    assert.ok('assertion' in grant)
+    assert.equal(grant.assertion.subject, tokenSubject)
+    assert.deepEqual(warnings, [])
+  }
+})
+
+test('the token endpoint may be the audience of a grant: RFC 7523 section 3 names it', async (t) => {
+  const { warnings } = await resolveConn(t, theGrant({ builder: { audiences: `${exampleIssuer}/token` } }))
+  assert.deepEqual(warnings, [])
+})
+
+test('every method of client authentication is possible beside the grant', async (t) => {
+  const byAssertion = await resolveConn(t, theGrant({ oAuth: { jwtAuthenticationTokenRef: 'theTokenConfig' } }))
+  assert.equal(byAssertion.clientAuthentication.method, 'private_key_jwt')
+  const byPassword = await resolveConn(t, theGrant({ server: { basicAuthRef: 'theData' } }))
+  assert.equal(byPassword.clientAuthentication.method, 'client_secret_basic')
+  const inBody = { clientAuthentication: 'client_secret_post' }
+  const byBody = await resolveConn(t, theGrant({ server: { basicAuthRef: 'theData' }, oAuth: inBody }))
+  assert.deepEqual(
+    [byBody.clientId, byBody.clientAuthentication],
+    ['thePasswordClient', { method: 'client_secret_post', passwordSecret: 'tokenwell/local/password' }],
+  )
+})
+
+test('a client without authentication sends its clientId', async (t) => {
+  const { clientId, clientAuthentication } = await resolveConn(t, theGrant({ oAuth: { clientId: 'public' } }))
+  assert.deepEqual([clientId, clientAuthentication], ['public', { method: 'none', sendClientId: true }])
+})
+
+test('with clientAuthentication none, a basicAuthRef that others use has no effect', async (t) => {
+  const oAuth = { clientAuthentication: 'none' }
+  const { clientAuthentication } = await resolveConn(t, theGrant({ server: { basicAuthRef: 'theData' }, oAuth }))
+  assert.equal(clientAuthentication.method, 'none')
+})
+
+const mistakes: readonly (readonly [string, RawElements, RegExp])[] = [
+  [
+    'jwt-bearer without an assertion',
+    theGrant({ oAuth: { assertionTokenRef: undefined } }),
+    /^oAuthConfig\/theConfig assertionTokenRef: The grant type jwt-bearer needs an assertion\. Name the oAuthTokenConfig/,
+  ],
+  [
+    'an assertion with another grant',
+    exampleElements(exampleIssuer, { oAuth: { assertionTokenRef: 'theTokenConfig' } }),
+    /^oAuthConfig\/theConfig assertionTokenRef: It is for the grant type jwt-bearer\. Set grantType .*or take assertionTokenRef out\.$/,
+  ],
+  [
+    'claims of an assertion with another grant',
+    exampleElements(exampleIssuer, { oAuth: { assertionParameters: { scope: 'text' } } }),
+    /^oAuthConfig\/theConfig assertionParameters: It is for the grant type jwt-bearer/,
+  ],
+  [
+    'a scope that the jwtBuilder sets too',
+    theGrant({ builder: { scope: 'a' }, oAuth: { assertionParameters: { scope: 'text' } } }),
+    /^oAuthConfig\/theConfig assertionParameters: .*sets the claim scope too\. Set scope on this element instead\.$/,
+  ],
+  [
+    'a resource that the claims set too',
+    theGrant({ tokenConfig: { claims: { resource: 'x' } }, oAuth: { assertionParameters: { resource: 'list' } } }),
+    /^oAuthConfig\/theConfig assertionParameters: .*sets the claim resource too/,
+  ],
+  [
+    'a claim of another parameter',
+    theGrant({ oAuth: { assertionParameters: { audience: 'text' } } }),
+    /^oAuthConfig\/theConfig assertionParameters: Take out audience: only scope and resource can be claims\./,
+  ],
+  [
+    'another form of a claim',
+    theGrant({ oAuth: { assertionParameters: { scope: 'json' } } }),
+    /^oAuthConfig\/theConfig assertionParameters: The form of scope must be text or list\./,
+  ],
+  [
+    "a client's assertion without subject",
+    exampleElements(exampleIssuer, { tokenConfig: { tokenSubject: undefined } }),
+    /^oAuthTokenConfig\/theTokenConfig tokenSubject: It is required for the assertion of a client\. Set it to the client id\.$/,
+  ],
+  [
+    'no authentication without an assertion as grant',
+    exampleElements(exampleIssuer, {
+      oAuth: { clientAuthentication: 'none', jwtAuthenticationTokenRef: undefined },
+    }),
+    /^oAuthConfig\/theConfig clientAuthentication: none leaves a token request of the grant type client_credentials without any proof/,
+  ],
+  [
+    'a clientId of a client that authenticates',
+    exampleElements(exampleIssuer, { oAuth: { clientId: 'another' } }),
+    /^oAuthConfig\/theConfig clientId: It is only for a client without authentication\./,
+  ],
+  [
+    'a method without its credentials: an assertion',
+    theGrant({ oAuth: { clientAuthentication: 'private_key_jwt' } }),
+    /^oAuthConfig\/theConfig clientAuthentication: private_key_jwt needs an assertion\. .*jwtAuthenticationTokenRef\.$/,
+  ],
+  [
+    'a method without its credentials: a secret',
+    theGrant({ oAuth: { clientAuthentication: 'client_secret_post' } }),
+    /^oAuthConfig\/theConfig clientAuthentication: client_secret_post needs a client id and a secret\. Set basicAuthRef on authorizationServer\/theServer\.$/,
+  ],
+  [
+    'a method without its credentials: a certificate',
+    theGrant({ oAuth: { clientAuthentication: 'tls_client_auth' } }),
+    /^oAuthConfig\/theConfig clientAuthentication: tls_client_auth needs the client id\. Set tlsAuthenticationClientId\.$/,
+  ],
+  [
+    'a method of another algorithm',
+    exampleElements(exampleIssuer, { oAuth: { clientAuthentication: 'client_secret_jwt' } }),
+    /^oAuthConfig\/theConfig clientAuthentication: The algorithm of jwtBuilder\/theBuilder is RS256, which makes this private_key_jwt\./,
+  ],
+  [
+    'the credentials of another method',
+    theGrant({
+      server: { basicAuthRef: 'theData' },
+      oAuth: { clientAuthentication: 'client_secret_basic', jwtAuthenticationTokenRef: 'theTokenConfig' },
+    }),
+    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: It has no effect, because clientAuthentication is client_secret_basic\./,
+  ],
+]
+for (const [title, elements, pattern] of mistakes)
+  test(`it is a mistake to configure ${title}`, async (t) => {
+    assertLines(await mistakesOf(t, elements), [pattern])
+  })
+
+test('with clientAuthentication, a server may have a basicAuthRef for its other clients', async (t) => {
+  const elements = exampleElements(exampleIssuer, {
+    server: { basicAuthRef: 'theData' },
+    oAuth: { clientAuthentication: 'private_key_jwt' },
+  })
+  const authData = { theData: { user: 'another', passwordSecret: 'tokenwell/local/password' } }
+  const { clientId, clientAuthentication } = await resolveConn(t, { ...elements, authData })
+  assert.deepEqual([clientId, clientAuthentication.method], ['theClient', 'private_key_jwt'])
+})

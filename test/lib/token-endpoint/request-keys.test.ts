@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Connection, JwtBearerGrant } from '../../../lib/configuration/connection.ts'
+import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
+import { createRequestKeySource } from '../../../lib/token-endpoint/request-keys.ts'
+import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
+import { theSigner } from '../../support/virtual/virtual-ports.ts'
+
+const passwordName = 'tokenwell/test/the-password'
+const basic: Connection = {
+  ...plainConnection,
+  clientAuthentication: { method: 'client_secret_basic', passwordSecret: passwordName },
+}
+const { grant: plainGrant, clientAuthentication: way } = plainConnection
+const grant: JwtBearerGrant = {
+  type: jwtBearer,
+  assertion: plainAssertion({ key: { jwtBuilder: 'theOther', location: 'tokenwell/test/the-grant-key' } }),
+  assertionParameters: {},
+}
+
+/** @param before the previous version of each secret */
+function theKeys(before?: string, withoutPrevious: readonly string[] = []) {
+  const asked: string[] = []
+  const previousSigner = { ...theSigner, keyId: 'previous' }
+  const signers: SignerCache = {
+    async current({ location }, algorithm) {
+      asked.push(`key ${location} ${algorithm}`)
+      return theSigner
+    },
+    async previous({ location }, algorithm) {
+      asked.push(`previous key ${location} ${algorithm}`)
+      return before === undefined || withoutPrevious.includes(location) ? undefined : previousSigner
+    },
+    revoke() {},
+  }
+  const secrets = {
+    async get(name: string) {
+      asked.push(name)
+      return new Secret('now\n')
+    },
+    async getPrevious(name: string) {
+      asked.push(`previous ${name}`)
+      return before === undefined ? undefined : new Secret(before)
+    },
+  }
+  return { asked, previousSigner, keys: createRequestKeySource(signers, secrets) }
+}
+
+test('a client that signs has the current and the previous key of its algorithm, and no password is read', async () => {
+  const { asked, previousSigner, keys } = theKeys('before')
+  assert.deepEqual(await keys.current(plainConnection), {
+    client: { way, signer: theSigner },
+    grant: { grant: plainGrant },
+  })
+  assert.deepEqual(await keys.previous(plainConnection, true), {
+    client: { way, signer: previousSigner },
+    grant: { grant: plainGrant },
+  })
+  assert.deepEqual(asked, ['key tokenwell/test/the-key ES256', 'previous key tokenwell/test/the-key ES256'])
+})
+
+test("a client with a password has the current and the previous one, both without an editor's line break", async () => {
+  for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
+    const connection: Connection = { ...basic, clientAuthentication: { method, passwordSecret: passwordName } }
+    const { asked, keys } = theKeys('before\r\n')
+    const [now, before] = [await keys.current(connection), await keys.previous(connection, false)]
+    assert.ok('password' in now.client && before && 'password' in before.client)
+    assert.deepEqual([now.client.password.reveal(), before.client.password.reveal()], ['now', 'before'])
+    assert.deepEqual(new Set(asked), new Set([passwordName, `previous ${passwordName}`]))
+  }
+})
+
+test('a missing previous key, or one that equals the current key, is undefined', async () => {
+  assert.equal(await theKeys().keys.previous(plainConnection, true), undefined)
+  assert.equal(await theKeys().keys.previous(basic, true), undefined)
+  assert.equal(await theKeys('now').keys.previous(basic, true), undefined)
+})
+
+test('a client that authenticates by its certificate, or not at all, needs no signature and no password: no secret is read', async () => {
+  for (const way of [{ method: 'tls_client_auth' }, { method: 'none', sendClientId: false }] as const) {
+    const { asked, keys } = theKeys('before')
+    const connection: Connection = { ...plainConnection, clientAuthentication: way }
+    assert.deepEqual(await keys.current(connection), { client: { way }, grant: { grant: plainGrant } })
+    assert.equal(await keys.previous(connection, true), undefined)
+    assert.deepEqual(asked, [])
+  }
+})
+
+test('after a refusal of the client, its previous key is used, and the grant is signed with the current key', async () => {
+  const { previousSigner, keys } = theKeys('before')
+  const both = { ...plainConnection, grant }
+  assert.deepEqual(await keys.previous(both, true), {
+    client: { way, signer: previousSigner },
+    grant: { grant, signer: theSigner },
+  })
+})
+
+test('after any other refusal, the previous key of the grant is used, or that of the client if the grant has none', async () => {
+  const both = { ...plainConnection, grant }
+  const { previousSigner, keys } = theKeys('before')
+  assert.deepEqual(await keys.previous(both, false), {
+    client: { way, signer: theSigner },
+    grant: { grant, signer: previousSigner },
+  })
+  const ofClient = theKeys('before', [grant.assertion.key.location])
+  assert.deepEqual(await ofClient.keys.previous(both, false), {
+    client: { way, signer: ofClient.previousSigner },
+    grant: { grant, signer: theSigner },
+  })
+  const anonymous: Connection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
+  assert.equal(await theKeys().keys.previous(anonymous, false), undefined)
+})
