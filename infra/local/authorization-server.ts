@@ -1,4 +1,4 @@
-import { type KeyObject, timingSafeEqual } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import Provider, { type AdapterFactory, type ClientMetadata, type Configuration, errors } from 'oidc-provider'
@@ -6,6 +6,7 @@ import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import type { ServerCertificate } from './certificate-authority.ts'
 import { listen } from './listen.ts'
+import { addJwtBearerGrant, addPasswordGrant } from './registered-grants.ts'
 import { forThisMachine } from './this-machine.ts'
 
 /** A real authorization server on this machine, over TLS: the npm package oidc-provider. */
@@ -35,6 +36,15 @@ export interface AuthorizationServerOptions {
 /** The resource servers of the local run. The server answers `invalid_target` for any other. */
 const knownResources = 'https://api.server.com/'
 
+const clientAuthMethods: NonNullable<Configuration['clientAuthMethods']> = [
+  'private_key_jwt',
+  'client_secret_jwt',
+  'client_secret_basic',
+  'client_secret_post',
+  'self_signed_tls_client_auth',
+  'none',
+]
+
 /** RFC 8705 with self-signed certificates. */
 const mutualTls: NonNullable<Configuration['features']>['mTLS'] = {
   enabled: true,
@@ -59,6 +69,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   const clients = await options.clients(issuer)
   const provider = new Provider(issuer, { ...(await configuration(clients, options)), ...(fetch && { fetch }) })
   addPasswordGrant(provider, users)
+  addJwtBearerGrant(provider)
   const answer = provider.callback()
   server.on(
     'request',
@@ -89,7 +100,7 @@ async function configuration(
     clients: [...clients],
     jwks: { keys: [{ ...signingKey.export({ format: 'jwk' }), kty: 'RSA' }] },
     scopes: ['openid', ...new Set(scopes)],
-    clientAuthMethods: ['private_key_jwt', 'client_secret_jwt', 'client_secret_basic', 'self_signed_tls_client_auth'],
+    clientAuthMethods,
     enabledJWA: { clientAuthSigningAlgValues: [...signatureAlgorithms] },
     ttl: { ClientCredentials: tokenSeconds },
     features: {
@@ -107,25 +118,4 @@ async function configuration(
       },
     },
   }
-}
-
-/** RFC 6749 section 4.3. oidc-provider does not implement this grant itself. */
-function addPasswordGrant(provider: Provider, users: ReadonlyMap<string, string>): void {
-  provider.registerGrantType<{ username?: string; password?: string; scope?: string }>(
-    'password',
-    async (ctx) => {
-      const { username = '', password = '', scope } = ctx.oidc.params
-      if (!isPassword(users.get(username), password))
-        throw new errors.InvalidGrant('the user name or password is wrong')
-      const token = new provider.ClientCredentials({ client: ctx.oidc.client, ...(scope && { scope }) })
-      const value = await token.save()
-      ctx.body = { access_token: value, token_type: token.tokenType, expires_in: token.expiration, scope: token.scope }
-    },
-    ['username', 'password', 'scope'],
-  )
-}
-
-function isPassword(right: string | undefined, given: string): boolean {
-  const [a, b] = [Buffer.from(right ?? ''), Buffer.from(given)]
-  return right !== undefined && a.length === b.length && timingSafeEqual(a, b)
 }

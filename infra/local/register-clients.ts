@@ -2,7 +2,8 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { ClientMetadata } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
-import type { Connection, TlsConfiguration } from '../../lib/configuration/connection.ts'
+import type { AssertionConfiguration, Connection, TlsConfiguration } from '../../lib/configuration/connection.ts'
+import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { oneLine } from '../../lib/secret/secret.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
@@ -22,29 +23,36 @@ export async function describeClients(
 }
 
 async function describeClient(connection: Connection, secrets: SecretStore): Promise<ClientMetadata> {
-  const { clientId, clientAuthentication, grant, parameters } = connection
+  const { clientId, clientAuthentication: way, grant, parameters } = connection
   const common: ClientMetadata = {
     client_id: clientId,
     redirect_uris: [],
     response_types: [],
     grant_types: [grant.type],
-    token_endpoint_auth_method: clientAuthentication.method,
+    token_endpoint_auth_method: way.method,
     ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
   }
-  if ('passwordSecret' in clientAuthentication)
-    return { ...common, client_secret: oneLine(await secrets.get(clientAuthentication.passwordSecret)).reveal() }
-
-  if (clientAuthentication.method === 'tls_client_auth') return describeTlsClient(common, connection, secrets)
-  if (!('assertion' in clientAuthentication)) return common
-  const { key, algorithm } = clientAuthentication.assertion
-  const secret = await secrets.get(key.location)
+  const client = way.method === 'tls_client_auth' ? await describeTlsClient(common, connection, secrets) : common
+  const credentials = 'assertion' in way ? await describeKey(way.assertion, secrets) : {}
+  const ofGrant = 'assertion' in grant ? await describeKey(grant.assertion, secrets) : {}
+  const keys = [client.jwks, credentials.jwks, ofGrant.jwks].flatMap((set) => set?.keys ?? [])
   return {
-    ...common,
-    token_endpoint_auth_signing_alg: algorithm,
-    ...(clientAuthentication.method === 'client_secret_jwt'
-      ? { client_secret: oneLine(secret).reveal() }
-      : { jwks: { keys: readSigningKeys(key.location, secret).map(publicJwk) } }),
+    ...client,
+    ...ofGrant,
+    ...credentials,
+    ...('passwordSecret' in way && { client_secret: oneLine(await secrets.get(way.passwordSecret)).reveal() }),
+    ...('assertion' in way && { token_endpoint_auth_signing_alg: way.assertion.algorithm }),
+    ...(keys.length > 0 && { jwks: { keys: withoutTwins(keys) } }),
   }
+}
+
+/** What verifies an assertion: public keys, or the shared key of an HS algorithm. */
+async function describeKey({ key, algorithm }: AssertionConfiguration, secrets: SecretStore) {
+  const secret = await secrets.get(key.location)
+  const metadata: Pick<ClientMetadata, 'client_secret' | 'jwks'> = isSharedKeyAlgorithm(algorithm)
+    ? { client_secret: oneLine(secret).reveal() }
+    : { jwks: { keys: readSigningKeys(key.location, secret).map(publicJwk) } }
+  return metadata
 }
 
 /** RFC 8705 section 2.2: the certificate itself is registered, so the server does not need to trust a CA. */
@@ -89,6 +97,10 @@ function merge(one: ClientMetadata, other: ClientMetadata): ClientMetadata {
     ...(algorithm === before && algorithm !== undefined && { token_endpoint_auth_signing_alg: algorithm }),
     grant_types: union(one.grant_types, other.grant_types),
     ...(scope && { scope }),
-    ...(keys.length > 0 && { jwks: { keys: [...new Map(keys.map((key) => [key.kid, key])).values()] } }),
+    ...(keys.length > 0 && { jwks: { keys: withoutTwins(keys) } }),
   }
+}
+
+function withoutTwins<Key extends { readonly kid?: string | undefined }>(keys: readonly Key[]): Key[] {
+  return [...new Map(keys.map((key) => [key.kid, key])).values()]
 }

@@ -129,10 +129,13 @@ export const logEvents = {
   >({
     level: 'warn',
     sentence({ connection, status, reason, elements, clientId, assertion, grantAssertion }) {
-      const byClient = assertion ? `the assertion ${JSON.stringify(assertion)}` : 'no assertion'
-      const sent = grantAssertion ? `${byClient}, and as grant ${JSON.stringify(grantAssertion)}` : byClient
+      const assertions = [
+        ...(assertion ? [`the assertion ${JSON.stringify(assertion)}`] : []),
+        ...(grantAssertion ? [`the assertion ${JSON.stringify(grantAssertion)} as its grant`] : []),
+      ]
+      const sent = assertions.length > 0 ? assertions.join(' and ') : 'no assertion'
       const toCheck = elements.join(', ')
-      return `${reason} The status was ${status}. The connection ${connection} sent the client id ${clientId} and ${sent}. Check its elements: ${toCheck}.`
+      return `${reason} The status was ${status}. The connection ${connection} sent ${sent} for the client ${clientId}. Check its elements: ${toCheck}.`
     },
     isShownWhileServing: true,
   }),

@@ -82,6 +82,17 @@ export async function sendsItsSecretByBasic(t: TestContext, server: Server) {
   assert.deepEqual(set.failures(), [])
 }
 
+export async function sendsItsSecretInTheBody(t: TestContext, server: Server) {
+  const { oAuthConfig, ...elements } = elementsBySecret(server)
+  const theConfig = { ...oAuthConfig?.['theConfig'], clientAuthentication: 'client_secret_post' }
+  const set = await startIssueTokenWithJavaServer(t, server, { ...elements, oAuthConfig: { theConfig } })
+  const { status, body } = await set.newToken()
+  assert.equal(status, 200, JSON.stringify(body))
+  const { azp, sub } = decodeJwt(String(body['access_token']))
+  assert.equal(azp ?? sub, 'theClient')
+  assert.deepEqual(set.failures(), [])
+}
+
 /** A client that the server also allows to introspect and revoke its tokens. */
 export function elementsBySecret(server: Server) {
   const oAuth = { jwtAuthenticationTokenRef: undefined, jwtAuthenticationSetClientId: undefined }

@@ -20,6 +20,7 @@ import {
   getsTokensBoundToItsCertificate,
   namesTheCertificateByItsThumbprint,
   sendsItsSecretByBasic,
+  sendsItsSecretInTheBody,
   signsByEachAlgorithm,
 } from './client-authentication.ts'
 
@@ -33,6 +34,7 @@ test('issue-token gets tokens from Keycloak', async (t) => {
     namesTheCertificateByItsThumbprint(t, server),
   )
   await t.test('with a client secret in HTTP Basic authentication', (t) => sendsItsSecretByBasic(t, server))
+  await t.test('with a client secret in the body', (t) => sendsItsSecretInTheBody(t, server))
   await t.test('bound to the TLS certificate that the client presents', (t) =>
     getsTokensBoundToItsCertificate(t, server),
   )

@@ -127,7 +127,7 @@ test('while npm start serves, only failures are printed', async (t) => {
   assert.deepEqual(others, [])
   assert.match(
     refused,
-    /invalid_grant\. The status was 400\. The connection conn sent the client id theClient and the assertion \{"alg":.*"aud":.*\}\. Check its elements: .*jwtBuilder\/theBuilder\.$/,
+    /invalid_grant\. The status was 400\. The connection conn sent the assertion \{"alg":.*"aud":.*\} for the client theClient\. Check its elements: .*jwtBuilder\/theBuilder\.$/,
   )
   assert.doesNotMatch(lines.join(), /bob/)
   assert.match(

@@ -147,6 +147,33 @@ test('a measured clock offset comes first, a newer secret comes before a guess, 
   }
 })
 
+test('the previous key of the client is asked for if the server refused the client, and otherwise that of the grant', async () => {
+  for (const [error, isOfClient] of [
+    ['invalid_client', true],
+    ['invalid_grant', false],
+    ['unauthorized_client', false],
+  ] as const) {
+    const asked: boolean[] = []
+    const policy = createSecondAttemptPolicy({
+      keys: {
+        current: async () => previousKeys,
+        previous: async (_connection, isOfClient) => {
+          asked.push(isOfClient)
+          return previousKeys
+        },
+      },
+      clockOffsets: createClockOffsets(),
+      secrets: createSecretCache(
+        singleVersionSecrets(async () => new Secret('the only')),
+        () => now,
+      ),
+      log: () => {},
+    })
+    const chosen = await policy.choose(plainConnection, refusal(error))
+    assert.deepEqual([chosen, asked], [{ kind: 'by_previous_key', keys: previousKeys }, [isOfClient]])
+  }
+})
+
 test('a guessed offset is never more than five minutes', async () => {
   for (const [offset, milliseconds, kind] of [
     [240_000, 60_000, 'by_guessed_clock'],

@@ -2,23 +2,37 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { describeLogEvent } from '../../../lib/log/log-event.ts'
 
+const refused = {
+  event: 'token_request_refused',
+  connection: 'conn',
+  authorizationServer: 'theServer',
+  tokenEndpoint: 'https://as.example.com/token',
+  status: 401,
+  error: 'invalid_client',
+  reason: 'It was refused.',
+  elements: ['oAuthConfig/theConfig', 'jwtBuilder/theBuilder'],
+  clientId: 'theClient',
+  sendsClientId: true,
+} as const
+const assertion = { alg: 'RS256', kid: 'theKid', iss: 'theClient', sub: 'theClient', aud: 'theServer', iat: 1, exp: 2 }
+
 test('the sentence about a refused token request has the connection, the client id, the assertion and the elements to check', () => {
-  const sentence = describeLogEvent({
-    event: 'token_request_refused',
-    connection: 'conn',
-    authorizationServer: 'theServer',
-    tokenEndpoint: 'https://as.example.com/token',
-    status: 401,
-    error: 'invalid_client',
-    reason: 'It was refused.',
-    elements: ['oAuthConfig/theConfig', 'jwtBuilder/theBuilder'],
-    clientId: 'theClient',
-    sendsClientId: true,
-    assertion: { alg: 'RS256', kid: 'theKid', iss: 'theClient', sub: 'theClient', aud: 'theServer', iat: 1, exp: 2 },
-  })
+  const sentence = describeLogEvent({ ...refused, assertion })
   assert.equal(
     sentence,
-    'It was refused. The status was 401. The connection conn sent the client id theClient and the assertion {"alg":"RS256","kid":"theKid","iss":"theClient","sub":"theClient","aud":"theServer","iat":1,"exp":2}. Check its elements: oAuthConfig/theConfig, jwtBuilder/theBuilder.',
+    'It was refused. The status was 401. The connection conn sent the assertion {"alg":"RS256","kid":"theKid","iss":"theClient","sub":"theClient","aud":"theServer","iat":1,"exp":2} for the client theClient. Check its elements: oAuthConfig/theConfig, jwtBuilder/theBuilder.',
+  )
+})
+
+test('the sentence about a refused token request tells the assertion of the grant from the assertion of the client', () => {
+  const grantAssertion = { ...assertion, sub: 'alice' }
+  const sent = (sentence: string) => /conn sent (.*) for the client theClient\./.exec(sentence)?.[1]
+  const [own, ofGrant] = [JSON.stringify(assertion), JSON.stringify(grantAssertion)]
+  assert.equal(sent(describeLogEvent(refused)), 'no assertion')
+  assert.equal(sent(describeLogEvent({ ...refused, grantAssertion })), `the assertion ${ofGrant} as its grant`)
+  assert.equal(
+    sent(describeLogEvent({ ...refused, assertion, grantAssertion })),
+    `the assertion ${own} and the assertion ${ofGrant} as its grant`,
   )
 })
 

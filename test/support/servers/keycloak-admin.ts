@@ -111,6 +111,7 @@ function authenticatorOf({ token_endpoint_auth_method }: ClientMetadata): string
     case 'client_secret_jwt':
       return 'client-secret-jwt'
     case 'client_secret_basic':
+    case 'client_secret_post':
       return 'client-secret'
     default:
       return 'client-x509'

@@ -123,8 +123,10 @@ function createClientsFile(
   }
 }
 
+const passwordMethods: readonly unknown[] = ['client_secret_basic', 'client_secret_post']
+
 /** A secret that is compared with a password must say how it is stored. A secret that signs is the key itself. */
 function storedSecret(client: ClientMetadata): ClientMetadata {
-  if (client.token_endpoint_auth_method !== 'client_secret_basic') return client
+  if (!passwordMethods.includes(client.token_endpoint_auth_method)) return client
   return { ...client, client_secret: `{noop}${client.client_secret}` }
 }

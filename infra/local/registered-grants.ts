@@ -1,0 +1,77 @@
+import { timingSafeEqual } from 'node:crypto'
+import { createLocalJWKSet, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
+import type Provider from 'oidc-provider'
+import { errors } from 'oidc-provider'
+import { jwtBearer } from '../../lib/configuration/grant-type.ts'
+
+/* The grants that oidc-provider does not implement itself. */
+
+type ClientToken = InstanceType<Provider['ClientCredentials']>
+
+async function answerOf(token: ClientToken): Promise<object> {
+  const value = await token.save()
+  return { access_token: value, token_type: token.tokenType, expires_in: token.expiration, scope: token.scope }
+}
+
+/** RFC 6749 section 4.3. */
+export function addPasswordGrant(provider: Provider, users: ReadonlyMap<string, string>): void {
+  provider.registerGrantType<{ username?: string; password?: string; scope?: string }>(
+    'password',
+    async (ctx) => {
+      const { username = '', password = '', scope } = ctx.oidc.params
+      if (!isPassword(users.get(username), password))
+        throw new errors.InvalidGrant('the user name or password is wrong')
+      ctx.body = await answerOf(new provider.ClientCredentials({ client: ctx.oidc.client, ...(scope && { scope }) }))
+    },
+    ['username', 'password', 'scope'],
+  )
+}
+
+function isPassword(right: string | undefined, given: string): boolean {
+  const [a, b] = [Buffer.from(right ?? ''), Buffer.from(given)]
+  return right !== undefined && a.length === b.length && timingSafeEqual(a, b)
+}
+
+/** The longest lifetime of an assertion, as at Box. */
+const longestSeconds = 120
+
+/** RFC 7523 sections 2.1 and 3. The keys of the client sign the assertion, and each assertion is accepted once. */
+export function addJwtBearerGrant(provider: Provider): void {
+  const used = new Set<string>()
+  provider.registerGrantType<{ assertion?: string; scope?: string }>(
+    jwtBearer,
+    async (ctx) => {
+      const { client, params } = ctx.oidc
+      const { assertion = '', scope = '' } = params
+      const claims = await verify(provider, client.clientId, client.jwks?.keys ?? [], assertion)
+      if (used.has(assertion)) throw new errors.InvalidGrant('the assertion was used before')
+      used.add(assertion)
+      const granted = [scope, scopeIn(claims)].filter(Boolean).join(' ')
+      ctx.body = await answerOf(new provider.ClientCredentials({ client, ...(granted && { scope: granted }) }))
+    },
+    ['assertion', 'scope'],
+  )
+}
+
+async function verify(
+  provider: Provider,
+  clientId: string,
+  keys: readonly object[],
+  assertion: string,
+): Promise<JWTPayload> {
+  try {
+    const { payload } = await jwtVerify(assertion, createLocalJWKSet({ keys } as JSONWebKeySet), {
+      issuer: clientId,
+      audience: [provider.issuer, `${provider.issuer}/token`],
+      requiredClaims: ['iat', 'exp', 'jti'],
+      maxTokenAge: longestSeconds,
+    })
+    return payload
+  } catch (error) {
+    throw new errors.InvalidGrant(`the assertion is not valid: ${error instanceof Error ? error.message : ''}`)
+  }
+}
+
+function scopeIn({ scope }: JWTPayload): string {
+  return Array.isArray(scope) ? scope.join(' ') : typeof scope === 'string' ? scope : ''
+}
