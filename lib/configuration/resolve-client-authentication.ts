@@ -201,7 +201,7 @@ function withoutAuthentication(
     findings.addMistake(
       element,
       'clientAuthentication',
-      `none leaves a token request of the grant type ${grantType} without any proof of who sends it. Set grantType to jwt-bearer, or choose another method.`,
+      `none leaves a token request of the grant type ${grantType} without a proof of its sender. Set grantType to jwt-bearer, or choose another method.`,
     )
     return undefined
   }

@@ -113,7 +113,7 @@ const mistakes: readonly (readonly [string, RawElements, RegExp])[] = [
     exampleElements(exampleIssuer, {
       oAuth: { clientAuthentication: 'none', jwtAuthenticationTokenRef: undefined },
     }),
-    /^oAuthConfig\/theConfig clientAuthentication: none leaves a token request of the grant type client_credentials without any proof/,
+    /^oAuthConfig\/theConfig clientAuthentication: none leaves a token request of the grant type client_credentials without a proof of its sender/,
   ],
   [
     'a clientId of a client that authenticates',
