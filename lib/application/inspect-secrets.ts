@@ -9,11 +9,11 @@ import { describeFinding, type Finding } from '../configuration/finding.ts'
 import type { ListedConnection } from '../configuration/inspect-elements.ts'
 import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
+import { createHeader } from '../signing/assertion.ts'
 import { readCertificates } from '../signing/pem.ts'
 import { readPassword, type SecretUse } from '../signing/secret-use.ts'
 import { createSignerCache, type SignerCache } from '../signing/signer-cache.ts'
 import { readSigningKeys } from '../signing/signing-secret.ts'
-import { createHeader } from '../token-endpoint/assertion.ts'
 
 interface Inspection {
   readonly secrets: SecretCache

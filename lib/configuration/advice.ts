@@ -9,7 +9,6 @@ import {
 } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import { type Finding, type FindingList, isMistake } from './finding.ts'
-import type { AssertionUse } from './resolve-assertion.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 /** Warnings for operators: about configurations that real authorization servers refuse, and attributes without effect. */
@@ -21,7 +20,8 @@ export interface AssertionOrigin {
   readonly tokenConfig: ElementReference
   readonly lifetimeAttribute: 'expiresInSeconds' | 'expiry'
   readonly server: AuthorizationServer | undefined
-  readonly use: AssertionUse
+  /** The assertion authenticates the client, or is the grant (RFC 7523 sections 2.2 and 2.1). */
+  readonly use: 'client' | 'grant'
 }
 
 /** Only `inspectConnection` uses it. Token requests read no warnings, so they do not load this module. */

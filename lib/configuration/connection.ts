@@ -195,31 +195,27 @@ export interface ConfiguredParameters {
 /** The fingerprint of a connection that the operator has disabled. It can't equal a hash, as it is shorter. */
 export const disabledFingerprint = 'disabled'
 
-/** A version of Tokenwell that makes other tokens of some elements than the version before it. */
-interface ChangeOfMeaning {
-  /** Never used for another change. */
-  readonly name: string
-  /** Whether it may change the tokens of this connection. */
-  concerns(connection: Connection): boolean
+/**
+ * The versions of Tokenwell that make other tokens of this connection than the version before them, each by a name that is never used
+ * again. A token of the former meaning is no token of the elements any more. There is no such version yet.
+ */
+function changesOfMeaning(_connection: Connection): readonly string[] {
+  return []
 }
-
-/** A token of the former meaning is no token of the elements any more. Add a row here for each such change. */
-const changesOfMeaning: readonly ChangeOfMeaning[] = []
 
 /**
  * A hash over everything in a connection that can change the issued token, how long it is used, or which requests are allowed.
  * Keys, the API, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid.
  */
-export function fingerprintOf(connection: Connection, changes = changesOfMeaning): string {
+export function fingerprintOf(connection: Connection, changes = changesOfMeaning(connection)): string {
   const { grant, clientId, clientAuthentication, authorizationServer, parameters, requestMay } = connection
   const { tokenEndpoint, issuer, lifetime } = authorizationServer
-  const meaning = changes.filter((change) => change.concerns(connection)).map(({ name }) => name)
   const identity = {
     ...{ grantType: grant.type, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay },
     ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
     ...('assertion' in grant && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
     // Without a change of meaning the hash is that of 0.1 and 0.2.
-    ...(meaning.length > 0 && { meaning }),
+    ...(changes.length > 0 && { meaning: changes }),
   }
   return createHash('sha256').update(canonicalJson(identity)).digest('base64url')
 }

@@ -8,9 +8,6 @@ import { defaultSignatureAlgorithm } from './signature-algorithm.ts'
 
 type Claims = AssertionConfiguration['claims']
 
-/** The assertion authenticates the client, or is the grant (RFC 7523 sections 2.2 and 2.1). */
-export type AssertionUse = 'client' | 'grant'
-
 /**
  * Resolves an assertion of a connection. Undefined if a required element is missing, can't be read, or contradicts itself. Then
  * there is a finding about it.
@@ -19,7 +16,7 @@ export function resolveAssertion(
   resolution: Resolution,
   tokenConfigId: string,
   serverId: string,
-  use: AssertionUse,
+  use: AssertionOrigin['use'],
 ): AssertionConfiguration | undefined {
   const { graph, deployment, findings } = resolution
   const tokenConfig = graph.get('oAuthTokenConfig', tokenConfigId)

@@ -1,7 +1,7 @@
 import type { ClientPassword, PrivateKeyJwt } from '../configuration/connection.ts'
 import { Secret } from '../secret/secret.ts'
+import { type AssertionMoment, type SentAssertion, signAssertion } from '../signing/assertion.ts'
 import type { Signer } from '../signing/signer.ts'
-import { type AssertionMoment, type SentAssertion, signAssertion } from './assertion.ts'
 import type { FormParameters } from './grants/grant-form.ts'
 import type { ClientKey } from './request-keys.ts'
 

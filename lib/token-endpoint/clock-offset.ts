@@ -1,8 +1,4 @@
-/** The time in which a server accepts an assertion, by the server's clock. Milliseconds since the epoch. */
-export interface Validity {
-  readonly from: number
-  readonly until: number
-}
+import type { Validity } from '../signing/assertion.ts'
 
 /** What a refusal says about the clocks. */
 export type ClockReading =

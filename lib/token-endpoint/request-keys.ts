@@ -1,9 +1,7 @@
 import type {
   ClientPassword,
   Connection,
-  JwtBearerGrant,
   NoAuthentication,
-  PlainGrant,
   PrivateKeyJwt,
   TlsClientAuth,
 } from '../configuration/connection.ts'
@@ -12,15 +10,13 @@ import type { SecretStore } from '../secret/secret-store.ts'
 import { readPassword, type SecretUse } from '../signing/secret-use.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
+import type { GrantKey } from './grants/grant-form.ts'
 
 /** The authentication method of a client, with its key or password. */
 export type ClientKey =
   | { readonly way: PrivateKeyJwt; readonly signer: Signer }
   | { readonly way: ClientPassword; readonly password: Secret }
   | { readonly way: TlsClientAuth | NoAuthentication }
-
-/** A grant, with the signer of its assertion where it is one. */
-export type GrantKey = { readonly grant: JwtBearerGrant; readonly signer: Signer } | { readonly grant: PlainGrant }
 
 /** The keys of one token request. */
 export interface RequestKeys {

@@ -10,12 +10,12 @@ import type { AssertionConfiguration } from '../../lib/configuration/connection.
 import { resolveConnection } from '../../lib/configuration/resolve-connection.ts'
 import { type SignatureAlgorithm, signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
+import type { AssertionMoment } from '../../lib/signing/assertion.ts'
+import { signAssertion } from '../../lib/signing/assertion.ts'
 import type { Signer } from '../../lib/signing/signer.ts'
 import { createLocalSigner } from '../../lib/signing/signer.ts'
 import { createSignerCache } from '../../lib/signing/signer-cache.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
-import type { AssertionMoment } from '../../lib/token-endpoint/assertion.ts'
-import { signAssertion } from '../../lib/token-endpoint/assertion.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../support/elements/elements.ts'
 import {
   type IssueTokenWithOidcProvider,

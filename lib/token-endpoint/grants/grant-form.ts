@@ -1,9 +1,10 @@
+import type { JwtBearerGrant, PlainGrant } from '../../configuration/connection.ts'
 import type { Secret } from '../../secret/secret.ts'
-import type { AssertionMoment, SentAssertion } from '../assertion.ts'
-import type { GrantKey } from '../request-keys.ts'
-import { clientCredentialsForm } from './client-credentials.ts'
-import { jwtBearerForm } from './jwt-bearer.ts'
-import { passwordForm } from './password.ts'
+import type { SentAssertion } from '../../signing/assertion.ts'
+import type { Signer } from '../../signing/signer.ts'
+
+/** A grant, with the signer of its assertion where it is one. */
+export type GrantKey = { readonly grant: JwtBearerGrant; readonly signer: Signer } | { readonly grant: PlainGrant }
 
 /** The parameters of a token request other than the client's credentials. */
 export interface GrantParameters {
@@ -25,13 +26,4 @@ export interface GrantForm {
   readonly secrets: readonly Secret[]
   /** Present where the grant is an assertion. */
   readonly assertion?: SentAssertion
-}
-
-export async function createGrantForm(
-  key: GrantKey,
-  parameters: GrantParameters,
-  moment: AssertionMoment,
-): Promise<GrantForm> {
-  if ('signer' in key) return await jwtBearerForm(key.grant, key.signer, parameters, moment)
-  return key.grant.type === 'password' ? passwordForm(parameters) : clientCredentialsForm(parameters)
 }

@@ -1,6 +1,6 @@
 import type { JwtBearerGrant } from '../../configuration/connection.ts'
+import { type AssertionMoment, signAssertion } from '../../signing/assertion.ts'
 import type { Signer } from '../../signing/signer.ts'
-import { type AssertionMoment, signAssertion } from '../assertion.ts'
 import { commonParameters } from './common-parameters.ts'
 import type { GrantForm, GrantParameters } from './grant-form.ts'
 

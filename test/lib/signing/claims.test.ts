@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AssertionMoment, createClaims } from '../../../lib/token-endpoint/assertion.ts'
+import { type AssertionMoment, createClaims } from '../../../lib/signing/assertion.ts'
 import { plainAssertion } from '../../support/elements/plain-connection.ts'
 
 /** A time inside a second, so that rounding shows. */

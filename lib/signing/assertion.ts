@@ -1,8 +1,13 @@
 import type { AssertionConfiguration } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
-import type { Signer } from '../signing/signer.ts'
-import { KeyStoreError } from '../signing/signing-key.ts'
-import type { Validity } from './clock-offset.ts'
+import type { Signer } from './signer.ts'
+import { KeyStoreError } from './signing-key.ts'
+
+/** The time in which a server accepts an assertion, by the server's clock. Milliseconds since the epoch. */
+export interface Validity {
+  readonly from: number
+  readonly until: number
+}
 
 /** An assertion of a client or of a grant, valid for one attempt. */
 export interface SignedAssertion extends SentAssertion {

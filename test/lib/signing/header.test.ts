@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { decodeProtectedHeader } from 'jose'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
 import { signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
+import { createHeader, signAssertion } from '../../../lib/signing/assertion.ts'
 import { createLocalSigner } from '../../../lib/signing/signer.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
-import { createHeader, signAssertion } from '../../../lib/token-endpoint/assertion.ts'
 import { plainAssertion } from '../../support/elements/plain-connection.ts'
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
