@@ -3,7 +3,6 @@ import { EventSourceMapping, type IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { maximumDeliveries } from '../../lib/events/dead-letters.ts'
-import { functionTable } from './function-table.ts'
 import { suppressCheckov, suppressNag } from './suppressions.ts'
 
 /** The function itself moves a message to the dead-letter queue and adds the reason. SQS moves only messages that crash the function before that. */
@@ -19,18 +18,23 @@ const timeoutsUntilRedelivery = 6
 
 const inAnyCase = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true } as const satisfies QueueProps
 
+interface RefreshQueueProps {
+  /** The time-out of `refresh-token`. */
+  readonly functionSeconds: number
+}
+
 /** The queue of events for `refresh-token`, and the dead-letter queue of events that it gave up. */
 export class RefreshQueue extends Construct {
   readonly queue: Queue
   readonly deadLetters: Queue
 
-  constructor(scope: Construct, id: string) {
+  constructor(scope: Construct, id: string, { functionSeconds }: RefreshQueueProps) {
     super(scope, id)
     this.deadLetters = new Queue(this, 'DeadLetters', { ...inAnyCase, retentionPeriod: Duration.days(14) })
     this.queue = new Queue(this, 'Queue', {
       ...inAnyCase,
       retentionPeriod: Duration.days(4),
-      visibilityTimeout: Duration.seconds(timeoutsUntilRedelivery * functionTable.refreshToken.timeoutSeconds),
+      visibilityTimeout: Duration.seconds(timeoutsUntilRedelivery * functionSeconds),
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maximumReceives },
     })
     suppressNag(this.deadLetters, { 'Serverless-SQSRedrivePolicy': 'It is the dead-letter queue itself.' })

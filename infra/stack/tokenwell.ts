@@ -178,7 +178,9 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
     this.publicationKey = new PublicationKey(this, 'PublicationKey', props)
 
     this.events = new EventBus(this, 'Events', { eventBusName: serviceName(stage) })
-    this.refreshes = new RefreshQueue(this, 'Refreshes')
+    this.refreshes = new RefreshQueue(this, 'Refreshes', {
+      functionSeconds: functionTable.refreshToken.timeoutSeconds,
+    })
     new RefreshRules(this, 'Rules', { stage, bus: this.events, refreshes: this.refreshes })
     this.http = new HttpInterface(this, 'Http', props)
     this.publicUrl = publicUrlOf(props, this.http.api.apiEndpoint)

@@ -29,6 +29,7 @@ const ports = {
     'lib/adapters/aws/parameter-store-elements.ts: parameterStoreElements',
     'lib/adapters/files/file-elements.ts: elementsFrom',
     'lib/application/open-adapters.ts: openElements',
+    'lib/configuration/element-store.ts: mergeReads',
   ],
   ElementsSource: [
     'lib/adapters/files/file-elements.ts: fileElements',
