@@ -15,6 +15,9 @@ import { createWorkspace } from '../../support/functions/function-caller.ts'
 import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
 import { type Invocation, startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
+import { startAwsProxy } from '../../support/servers/aws-proxy.ts'
+import { startMoto } from '../../support/servers/moto.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
 
 /* The built function as Lambda runs it, with the events of CloudFormation, files in S3 and parameters in Parameter Store. */
 
@@ -26,7 +29,7 @@ const small = exampleElements(exampleIssuer)
 const large = exampleElements(exampleIssuer, { tokenConfig: { claims: { text: 'x'.repeat(6_000) } } })
 
 /** Undefined if moto is not available. */
-async function startDeployment(t: TestContext) {
+async function startDeployment(t: TestContext, more: Readonly<Record<string, string>> = {}) {
   const ground = await startAwsForLambda(t)
   if (!ground) return undefined
   const environment = await ground.move(await createWorkspace(t, small))
@@ -49,11 +52,12 @@ async function startDeployment(t: TestContext) {
 
   const origin = `http://127.0.0.1:${port}`
   const own = { TOKENWELL_STAGE: 'test', TOKENWELL_PUBLIC_URL: 'https://tokens.example', TOKENWELL_EMULATOR: origin }
-  const stage = { ...environment, ...own }
+  const stage = { ...environment, ...own, ...more }
   const instance = await startLambdaInstance(t, bundle, stage)
   const invocations: Invocation[] = []
   return {
-    ...{ instance, invocations, putElements },
+    ...{ instance, invocations, putElements, answers },
+    startAnother: () => startLambdaInstance(t, bundle, stage),
     async upload(key: string, elements: RawElements): Promise<void> {
       const Body = JSON.stringify(elements).replaceAll('tokenwell/local/', 'tokenwell/test/')
       await s3.send(new PutObjectCommand({ Bucket: 'assets', Key: key, Body }))
@@ -140,6 +144,34 @@ test('parameters that exist and a missing file fail the deployment, and CloudFor
   assert.deepEqual([...(await parameters()).keys()], ['keyStore/theTrust'])
 })
 
+test('work that is left at the end of a run is done by another instance, which Lambda starts with the same event', async (t) => {
+  const lambda = await startInvokeApi(t)
+  const slow = await startSlowParameterStore(t)
+  if (!slow) return
+  const deployment = await startDeployment(t, { ...lambda.environment, ...slow.environment })
+  if (!deployment) return
+  const { upload, deploy, parameters, startAnother, answers, invocations } = deployment
+  const users = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`user${index}`, user]))
+  const many = { ...small, authData: users }
+  await upload('many.json', many)
+  // Three seconds are left before the reserve for the last step.
+  assert.equal(await deploy('Create', 'many.json', {}, { timeoutMilliseconds: 93_000 }), undefined, 'nobody is told')
+  const first = await parameters()
+  assert.ok(first.size > 0 && first.size < written(many).length, `${first.size} are written`)
+
+  const [invocation, ...others] = lambda.invocations.splice(0)
+  assert.deepEqual([invocation?.type, others.length], ['Event', 0])
+  assert.match(String(invocation?.functionName), /^arn:aws:lambda:.*:function:put-elements$/)
+  const another = await startAnother()
+  invocations.push(await another.invoke(invocation?.event ?? {}, fifteenMinutes))
+  assert.deepEqual(
+    answers.map(({ Status, Reason }) => [Status, Reason]),
+    [['SUCCESS', undefined]],
+  )
+  assert.deepEqual(sorted(await parameters()), written(many))
+  assert.equal(slow.puts(), written(many).length, 'the second run does only the rest')
+})
+
 test('a run without time left asks Lambda to continue, and a failure to do so fails the deployment', async (t) => {
   const deployment = await startDeployment(t)
   if (!deployment) return
@@ -150,6 +182,40 @@ test('a run without time left asks Lambda to continue, and a failure to do so fa
   // moto does not know the function.
   assert.match(String(answer?.Reason), /^The function arn:.*put-elements cannot continue to write the elements \(Res/)
 })
+
+const user = { user: 'someone', passwordSecret: 'tokenwell/local/password' }
+
+/** Lambda's API for invocations. It only notes them: the test invokes an instance, as Lambda would after the end of the run. */
+async function startInvokeApi(t: TestContext) {
+  const invocations: { readonly functionName: string; readonly type: unknown; readonly event: object }[] = []
+  async function take({ url = '', headers, ...request }: IncomingMessage, body: string, response: ServerResponse) {
+    const [, name = ''] = /^\/2015-03-31\/functions\/(.+)\/invocations$/.exec(url) ?? []
+    assert.equal(request.method, 'POST')
+    assert.match(String(headers.authorization), /^AWS4-HMAC-SHA256 Credential=.*\/lambda\/aws4_request/)
+    const type = headers['x-amz-invocation-type']
+    invocations.push({ functionName: decodeURIComponent(name), type, event: JSON.parse(body) })
+    response.writeHead(202).end()
+  }
+  const server = createServer((request, response) => void text(request).then((body) => take(request, body, response)))
+  const port = await listen(server, 0, '127.0.0.1')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { invocations, environment: { AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${port}` } }
+}
+
+/** The puts of one step take longer than the run has. It ends the step, and does not begin another one. */
+async function startSlowParameterStore(t: TestContext) {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return undefined
+  const proxy = await startAwsProxy(t, moto.endpoint)
+  proxy.answerAll(({ operation }) => (operation === 'PutParameter' ? { afterMilliseconds: 350 } : undefined))
+  return {
+    environment: { AWS_ENDPOINT_URL_SSM: proxy.endpoint },
+    puts: () => proxy.counts()['PutParameter'],
+  }
+}
 
 function sorted(texts: ReadonlyMap<string, string>): (readonly [string, string])[] {
   return [...texts].sort(([a], [b]) => (a < b ? -1 : 1))
