@@ -14,7 +14,7 @@ export const counted = {
   /** The hourly check of one connection. */
   reconciliation: { readUnits: 3, parameterCalls: 5, parameters: 8, customEvents: 1 },
   /** The hourly signature of one jwtBuilder's publication. */
-  publication: { readUnits: 7, writeUnits: 1, signatures: 1 },
+  publication: { readUnits: 5, writeUnits: 1, signatures: 1 },
   /** The parts of the index that one warm run asks for due tokens. An empty answer is half a read unit. */
   warmRun: { queries: 8 },
   /** Both records of a connection with one token. */
