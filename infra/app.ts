@@ -2,7 +2,6 @@ import { App, Stack } from 'aws-cdk-lib'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { nearestName } from '../lib/configuration/finding.ts'
 import type { EarlierVersion } from './stack/function-table.ts'
-import { addOutputs } from './stack/outputs.ts'
 import { Tokenwell } from './stack/tokenwell.ts'
 
 /*
@@ -34,7 +33,7 @@ const tokenwell = new Tokenwell(stack, 'Tokens', {
   ...(alarmTopicArn && { alarms: Topic.fromTopicArn(stack, 'AlarmTopic', alarmTopicArn) }),
   ...(readRecordsOf && { readRecordsOf }),
 })
-addOutputs(stack, tokenwell.publicUrl, tokenwell)
+tokenwell.addOutputs()
 app.synth()
 
 function readSetting(name: string, variable: string): string | undefined {

@@ -9,6 +9,7 @@ export type { EarlierVersion, FunctionName, Throttle } from '../stack/function-t
 export type { JwtAuthorization, ThrottleByFunction } from '../stack/http-interface.ts'
 export type { IMeasuredStage } from '../stack/measured-stage.ts'
 export type { Network } from '../stack/network.ts'
+export type { OutputSettings } from '../stack/outputs.ts'
 export type { LogSettings } from '../stack/retained-log.ts'
 export type { SigningKeySettings } from '../stack/rotated-keys.ts'
 export type { MemoryMegabytes, ReservedConcurrency } from '../stack/stage-functions.ts'

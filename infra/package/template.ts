@@ -15,7 +15,6 @@ import { Topic } from 'aws-cdk-lib/aws-sns'
 import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
 import packageJson from '../../package.json' with { type: 'json' }
 import { functionIds, functionTable } from '../stack/function-table.ts'
-import { addOutputs } from '../stack/outputs.ts'
 import { Tokenwell } from '../stack/tokenwell.ts'
 
 /** The construct wants both values at synthesis. In the template each is replaced by its parameter. */
@@ -75,7 +74,7 @@ function createStack(outdir: string) {
     publicUrl: publicUrl.text,
     alarms: Topic.fromTopicArn(stack, 'AlarmTopic', topicArn),
   })
-  addOutputs(stack, publicUrl.text, tokenwell)
+  tokenwell.addOutputs()
   const { functions } = tokenwell
   const builtNames = new Map(
     functionIds.map((id) => [

@@ -20,6 +20,7 @@ import {
 import { HttpInterface, type JwtAuthorization, type ThrottleByFunction } from './http-interface.ts'
 import { type Network, withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
+import { addOutputs, type OutputSettings } from './outputs.ts'
 import { checkPublicUrl, publicUrlOf } from './public-url.ts'
 import { PublicationKey } from './publication-key.ts'
 import { maximumConcurrency, RefreshQueue } from './refresh-queue.ts'
@@ -230,6 +231,11 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
   /** The security groups of the functions in a VPC. All functions have the same. */
   get connections(): Connections {
     return this.functions.issueToken.lambda.connections
+  }
+
+  /** Adds the outputs of `infra/README.md` to the stack: the URL, the logs, the bus, the queue of failed events. */
+  addOutputs(settings: OutputSettings = {}): void {
+    addOutputs(this, settings)
   }
 
   /**

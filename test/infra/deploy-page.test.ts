@@ -35,6 +35,23 @@ test('the policy in the account of a caller is for the role that callerRole make
   assert.deepEqual(policy?.Statement, [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource }])
 })
 
+test('the table of outputs has those that addOutputs adds, each with a description', (t) => {
+  const { stack, tokenwell } = createTestStack(t)
+  tokenwell.addOutputs({ exportPrefix: 'tokenwell-test-' })
+  tokenwell.addOutputs({ prefix: 'Again' })
+  const outputs = Object.entries(Template.fromStack(stack).findOutputs('*'))
+  // The CDK makes others for references from the second stack.
+  const described = outputs.filter(([, { Description }]) => /^The .+/.test(Description ?? ''))
+  const [exported, again] = [
+    described.filter(([, { Export }]) => Export),
+    described.filter(([, { Export }]) => !Export),
+  ]
+  const names = namesIn('### Outputs of the stack').filter((name) => name !== 'jwtBuilder')
+  assert.deepEqual(exported.map(([name]) => name).toSorted(), names.toSorted())
+  for (const [name, { Export }] of exported) assert.deepEqual(Export, { Name: `tokenwell-test-${name}` })
+  assert.deepEqual(again.map(([name]) => name.replace('Again', '')).toSorted(), names.toSorted())
+})
+
 test('the tables of properties and of members are those of the construct', () => {
   const source = readStack('tokenwell.ts')
   const settings = readFileSync(join(root, 'infra', 'stack', 'retained-log.ts'), 'utf8')

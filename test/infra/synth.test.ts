@@ -17,8 +17,8 @@ test('npm run synth without settings writes an example and prints its path', asy
   assert.deepEqual(Object.keys(Outputs), [
     'ApiUrl',
     'FunctionName',
-    'FunctionLog',
     'AccessLog',
+    'FunctionLog',
     'CallApiLog',
     'WarmTokensLog',
     'RefreshTokenLog',
