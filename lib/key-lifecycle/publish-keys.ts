@@ -88,7 +88,9 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
     const failures: unknown[] = []
     const forEach = async (names: readonly string[], run: (jwtBuilder: string) => Promise<void>) => {
       const outcomes = await Promise.allSettled(names.map(run))
-      failures.push(...outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : [])))
+      failures.push(
+        ...outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : [])),
+      )
       return names.filter((_name, index) => outcomes[index]?.status === 'fulfilled')
     }
     // Revoked keys are withdrawn first, because the next steps may fail.
