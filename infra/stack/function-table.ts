@@ -65,7 +65,7 @@ export interface Route {
   readonly path: string
   /** Why the route needs no authorization. Without a reason, a caller needs the authorization of the API. */
   readonly whyPublic?: string
-  /** The highest throttle of the route, unless the operator sets another one for its function. */
+  /** The highest throttle of the route, unless the operator sets another one for its function, or reserves concurrency for it. */
   readonly throttle?: Throttle
 }
 
@@ -118,7 +118,14 @@ export const functionTable = {
   callApi: {
     name: 'call-api',
     invoker: 'http-api',
-    routes: [{ methods: ['ANY'], path: '/connections/{connection}/api/{path+}' }],
+    routes: [
+      {
+        methods: ['ANY'],
+        path: '/connections/{connection}/api/{path+}',
+        // A run takes as long as the API. If an API hangs, 30 calls a second are 870 runs, and a quota of 1,000 has room for tokens.
+        throttle: { requestsPerSecond: 30, burst: 60 },
+      },
+    ],
     description: (stage) => `Tokenwell: calls APIs with the tokens of the stage ${stage}`,
     memoryMegabytes,
     timeoutSeconds: requestSeconds,

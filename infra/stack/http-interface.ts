@@ -25,7 +25,7 @@ import {
   type Throttle,
 } from './function-table.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
-import type { StageFunctions } from './stage-functions.ts'
+import type { ReservedConcurrency, StageFunctions } from './stage-functions.ts'
 import { suppressCheckov, suppressNag } from './suppressions.ts'
 
 /** Callers send a JWT of this issuer instead of an IAM signature. */
@@ -45,6 +45,8 @@ export interface HttpInterfaceProps extends LogSettings {
   readonly authorization?: JwtAuthorization
   readonly throttle?: Throttle
   readonly throttleByFunction?: ThrottleByFunction
+  /** A function with runs of its own can starve no other one, so its routes need no lower throttle, unless they are public. */
+  readonly reservedConcurrency?: ReservedConcurrency
 }
 
 const integrationTimeout = Duration.seconds(29)
@@ -76,7 +78,7 @@ export class HttpInterface extends Construct {
       throttle: { rateLimit: throttle.requestsPerSecond, burstLimit: throttle.burst },
       accessLogSettings: { destination: new LogGroupLogDestination(this.log), format: accessLogFormat },
     })
-    setRouteThrottles(this.stage, routeThrottles(throttle, props.throttleByFunction))
+    setRouteThrottles(this.stage, routeThrottles(throttle, props))
     this.domain = domain && new ApiDomain(this, 'Domain', { ...domain, api: this.api, stage: this.stage }).domainName
   }
 
@@ -112,11 +114,16 @@ function accessLogName(stage: string): string {
 }
 
 /** The throttles by route key. A route without its own throttle has the throttle of the stage. */
-function routeThrottles(stageThrottle: Throttle, byFunction: ThrottleByFunction = {}): ReadonlyMap<string, Throttle> {
+function routeThrottles(
+  stageThrottle: Throttle,
+  { throttleByFunction = {}, reservedConcurrency = {} }: HttpInterfaceProps,
+): ReadonlyMap<string, Throttle> {
   const throttles = new Map<string, Throttle>()
   forEachFunction((_id, { name, routes }: FunctionRow) => {
-    for (const { path, methods, throttle } of routes) {
-      const own = byFunction[name as FunctionName] ?? (throttle && lower(throttle, stageThrottle))
+    const [set, reserved] = [throttleByFunction[name as FunctionName], reservedConcurrency[name as FunctionName]]
+    for (const { path, methods, throttle, whyPublic } of routes) {
+      const isNeeded = reserved === undefined || whyPublic !== undefined
+      const own = set ?? (throttle && isNeeded ? lower(throttle, stageThrottle) : undefined)
       if (own) for (const method of methods) throttles.set(`${method} ${path}`, own)
     }
   })

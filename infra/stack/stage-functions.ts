@@ -18,12 +18,19 @@ export interface StageFunctionsProps extends LogSettings {
   readonly network?: FunctionNetwork
   readonly memoryMegabytes?: MemoryMegabytes
   readonly reservedConcurrency?: ReservedConcurrency
+  readonly provisionedConcurrency?: ProvisionedConcurrency
 }
 
 /** How many runs each function may have at a time. AWS reserves them for that function, and takes them from the rest of the account. */
 export type ReservedConcurrency = Readonly<Partial<Record<FunctionName, number>>>
+/** How many instances of each function are kept ready for the alias `_live`. */
+export type ProvisionedConcurrency = Readonly<Partial<Record<FunctionName, number>>>
 export type MemoryMegabytes = Readonly<Partial<Record<FunctionName, number>>>
 export type StageFunctions = { readonly [Id in FunctionId]: StageFunction }
+
+interface StageFunctionProps extends TokenFunctionProps {
+  readonly provisionedConcurrency?: number
+}
 
 /**
  * A function with the alias that the API, the schedule, the queue and rotations invoke. The alias changes from one version to the
@@ -32,21 +39,26 @@ export type StageFunctions = { readonly [Id in FunctionId]: StageFunction }
 export class StageFunction extends TokenFunction {
   readonly live: IFunction
 
-  constructor(scope: Construct, id: string, props: TokenFunctionProps) {
+  constructor(scope: Construct, id: string, props: StageFunctionProps) {
     super(scope, id, props)
+    const { provisionedConcurrency: provisioned } = props
     // The CDK declares optional members that may also be undefined.
     const version = this.lambda.currentVersion as IVersion
-    this.live = new Alias(this, 'Live', { aliasName: liveAlias, version }) as IFunction
+    this.live = new Alias(this, 'Live', {
+      ...{ aliasName: liveAlias, version },
+      ...(provisioned !== undefined && { provisionedConcurrentExecutions: provisioned }),
+    }) as IFunction
   }
 }
 
 /** The functions of a stage, one for each row of the table. */
 export function createStageFunctions(scope: Construct, props: StageFunctionsProps): StageFunctions {
-  const { resources, memoryMegabytes, reservedConcurrency, ...common } = props
+  const { resources, memoryMegabytes, reservedConcurrency, provisionedConcurrency, ...common } = props
   return forEachFunction((id, row) => {
     const { description, environment, grants, timeoutSeconds, whyNoDeadLetters } = row
     const { name } = functionTable[id]
     const reserved = reservedConcurrency?.[name]
+    const provisioned = provisionedConcurrency?.[name]
     return new StageFunction(scope, constructIdOf(id), {
       ...common,
       name,
@@ -58,6 +70,7 @@ export function createStageFunctions(scope: Construct, props: StageFunctionsProp
       telemetry: resources.telemetry,
       whyNoDeadLetters,
       ...(reserved !== undefined && { reservedConcurrency: reserved }),
+      ...(provisioned !== undefined && { provisionedConcurrency: provisioned }),
     })
   })
 }

@@ -32,6 +32,7 @@ import { createStackMetrics } from './stack-metrics.ts'
 import {
   createStageFunctions,
   type MemoryMegabytes,
+  type ProvisionedConcurrency,
   type ReservedConcurrency,
   type StageFunctions,
 } from './stage-functions.ts'
@@ -119,7 +120,8 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings, SigningK
   readonly throttle?: Throttle
   /**
    * The limit of each route of a function, in place of `throttle`.
-   * @default - `throttle`; for the public function `publish-keys` at most 20 requests a second and a burst of 40
+   * @default - `throttle`; for the public function `publish-keys` at most 20 requests a second and a burst of 40; for `call-api`, unless
+   * concurrency is reserved for it, at most 30 and 60
    */
   readonly throttleByFunction?: ThrottleByFunction
   /**
@@ -128,6 +130,12 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings, SigningK
    * @default - no reservations
    */
   readonly reservedConcurrency?: ReservedConcurrency
+  /**
+   * Instances of each function that Lambda keeps ready for the alias `_live`, which the HTTP API invokes. They cost money all the time.
+   * Direct requests by other aliases do not use them.
+   * @default - none
+   */
+  readonly provisionedConcurrency?: ProvisionedConcurrency
   /**
    * Set it only while you upgrade this deployment from that version: see `infra/operations.md`.
    * @default - records of 0.1 count as empty
@@ -320,10 +328,11 @@ function checkProperties({ stage, cache, ...props }: TokenwellProps): void {
   checkPublicUrl(props)
   if (cache && !/^(valkey|redis)s?:\/\//.test(cache.valkeyUrl))
     throw new Error('valkeyUrl must be valkeys://<host>:<port>, or valkey://<host>:<port> without TLS.')
-  const { memoryMegabytes = {}, throttleByFunction = {}, reservedConcurrency = {} } = props
-  for (const [property, value] of Object.entries({ memoryMegabytes, throttleByFunction, reservedConcurrency }))
-    checkFunctionNames(property, Object.keys(value))
+  const { memoryMegabytes = {}, throttleByFunction = {}, reservedConcurrency = {}, provisionedConcurrency = {} } = props
+  const byFunction = { memoryMegabytes, throttleByFunction, reservedConcurrency, provisionedConcurrency }
+  for (const [property, value] of Object.entries(byFunction)) checkFunctionNames(property, Object.keys(value))
   checkReserved(reservedConcurrency)
+  checkProvisioned(provisionedConcurrency, reservedConcurrency)
 }
 
 /** A misspelt name would have no effect, so it is an error. */
@@ -340,5 +349,15 @@ function checkReserved(reservedConcurrency: ReservedConcurrency): void {
     const least = name === 'refresh-token' ? maximumConcurrency : 1
     if (!Number.isInteger(reserved) || reserved < least)
       throw new Error(`reservedConcurrency of ${name} must be an integer of at least ${least}.`)
+  }
+}
+
+function checkProvisioned(provisioned: ProvisionedConcurrency, reserved: ReservedConcurrency): void {
+  for (const [name, instances] of Object.entries(provisioned)) {
+    const most = reserved[name as keyof ReservedConcurrency] ?? Infinity
+    if (!Number.isInteger(instances) || instances < 1 || instances > most)
+      throw new Error(
+        `provisionedConcurrency of ${name} must be an integer of at least 1, and at most its reservedConcurrency.`,
+      )
   }
 }

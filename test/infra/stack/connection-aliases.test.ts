@@ -110,6 +110,28 @@ test('the property adds to the connections of the elements, and a name counts on
   )
 })
 
+test('provisioned instances belong to _live of their function alone', (t) => {
+  const props = { directConnections: ['orders'], provisionedConcurrency: { 'issue-token': 5 } }
+  const all = Object.values(resourcesOf(createTestStack(t, props).stack, aliasType)).map(({ Properties }) => Properties)
+  const provisioned = all.filter(({ ProvisionedConcurrencyConfig: config }) => config !== undefined)
+  assert.deepEqual(
+    provisioned.map(({ FunctionName, Name, ProvisionedConcurrencyConfig: config }) => [FunctionName, Name, config]),
+    [['TokensIssueTokenFunction', '_live', { ProvisionedConcurrentExecutions: 5 }]],
+  )
+})
+
+test('a number of provisioned instances that Lambda refuses is an error of the synthesis', (t) => {
+  const provision = (instances: number, reserved?: number) =>
+    createTestStack(t, {
+      provisionedConcurrency: { 'issue-token': instances },
+      ...(reserved !== undefined && { reservedConcurrency: { 'issue-token': reserved } }),
+    })
+  for (const instances of [0, -1, 1.5, Number.NaN])
+    assert.throws(() => provision(instances), /provisionedConcurrency of issue-token must be an integer of at least 1/)
+  assert.throws(() => provision(6, 5), /at most its reservedConcurrency/)
+  provision(5, 5)
+})
+
 function elementsWith(directInvocation: unknown): RawElements {
   const keyStore = { theTrust: { location: 'tokenwell/test/ca' } }
   return { ...exampleElements(exampleIssuer, { endpoint: { directInvocation } }), keyStore }

@@ -11,6 +11,7 @@ const routes = [
   ['GET /connections', 'IssueToken'],
   ['ANY /connections/{connection}/api/{path+}', 'CallApi'],
 ] as const
+const callRoute = 'ANY /connections/{connection}/api/{path+}'
 const publicRoute = 'GET /jwt/{jwtBuilder}/jwk'
 
 test('every route except the public keys needs an IAM signature', (t) => {
@@ -60,23 +61,31 @@ test("the API is throttled with the operator's limits, or by default", (t) => {
   })
 })
 
-test('public routes have a lower throttle than the rest, and each route of a function has the one that the operator sets', (t) => {
+test('public routes and call-api have a lower throttle than the rest, and each route of a function has the one that the operator sets', (t) => {
   const settings = (props: Parameters<typeof createTestStack>[1]) =>
     resourceOf(createTestStack(t, props).stack, 'AWS::ApiGatewayV2::Stage').Properties['RouteSettings']
   const at = (requestsPerSecond: number, burst: number) => ({
     ThrottlingRateLimit: requestsPerSecond,
     ThrottlingBurstLimit: burst,
   })
-  assert.deepEqual(settings({}), { [publicRoute]: at(20, 40) })
-  assert.deepEqual(settings({ throttle: { requestsPerSecond: 30, burst: 8 } }), { [publicRoute]: at(20, 8) })
+  assert.deepEqual(settings({}), { [callRoute]: at(30, 60), [publicRoute]: at(20, 40) })
+  const byOperator = settings({ throttle: { requestsPerSecond: 25, burst: 8 } })
+  assert.deepEqual(byOperator, { [callRoute]: at(25, 8), [publicRoute]: at(20, 8) })
   const [low, high] = [
     { requestsPerSecond: 7, burst: 9 },
     { requestsPerSecond: 70, burst: 90 },
   ]
   assert.deepEqual(settings({ throttleByFunction: { 'issue-token': low, 'publish-keys': high } }), {
     ...Object.fromEntries(routes.slice(0, 3).map(([route]) => [route, at(7, 9)])),
+    [callRoute]: at(30, 60),
     [publicRoute]: at(70, 90),
   })
+})
+
+test('a reservation takes the place of the lower throttle of call-api, but not of a public route', (t) => {
+  const { stack } = createTestStack(t, { reservedConcurrency: { 'call-api': 400, 'publish-keys': 50 } })
+  const { RouteSettings } = resourceOf(stack, 'AWS::ApiGatewayV2::Stage').Properties
+  assert.deepEqual(Object.keys(RouteSettings as object), [publicRoute])
 })
 
 test('every public route has a throttle of its own', () => {
