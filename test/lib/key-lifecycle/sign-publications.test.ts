@@ -30,7 +30,7 @@ interface Options {
   readonly more?: readonly object[]
   readonly publicationKey?: PublicationSigner
   readonly secret?: () => string
-  /** More jwtBuilders with the same key, of which nothing is published yet. */
+  /** More jwtBuilders with the same key. None of their keys is published yet. */
   readonly newBuilders?: readonly string[]
   /** How long each read of a secret takes. */
   readonly secretMilliseconds?: number
