@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
+import { batchesOf } from '../base/semaphore.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import { CacheUnavailableError, type CircuitBreaker } from '../fleet/circuit-breaker.ts'
 import { publishedKeysRecordName, type RecordStore } from '../fleet/record-store.ts'
@@ -41,6 +42,8 @@ const rememberedMilliseconds = 30_000
 const standInMilliseconds = 5 * 60_000
 /** Any caller can ask for any name. */
 const mostRemembered = 1_000
+/** DynamoDB reads 100 records of together at most 16 MB. */
+const publicationsInOneRead = 40
 /** The hourly reconciliation signs a publication anew if it is older. Publishing in between does not. */
 const signedAnewAfterMilliseconds = 30 * 60_000
 
@@ -149,13 +152,18 @@ export function createPublicationStore(dependencies: PublicationStoreDependencie
     read,
 
     /**
-     * Whether there is a record and it is rejected.
+     * Those of these jwtBuilders that have a record which is rejected.
      * @param waitUntil milliseconds since the epoch
      * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}
      */
-    async isRefused(jwtBuilder: string, waitUntil: number): Promise<boolean> {
-      return (await readRecord(dependencies, jwtBuilder, waitUntil)).found?.kind === 'refused'
+    async refusedAmong(jwtBuilders: readonly string[], waitUntil: number): Promise<readonly string[]> {
+      const refused: string[] = []
+      for (const some of batchesOf(jwtBuilders, publicationsInOneRead)) {
+        const found = await readRecords(dependencies, some, waitUntil)
+        refused.push(...some.filter((_name, index) => found[index]?.found?.kind === 'refused'))
+      }
+      return refused
     },
 
     /**
@@ -181,18 +189,36 @@ type Decide = (before: Publication | undefined) => Promise<Publication | 'unchan
 
 const emptyPublication = { publication: { kind: 'keys', keys: [] } } as const
 
-/** A rejected record raises an alarm. */
+interface ReadRecord {
+  readonly version?: string
+  readonly found?: PublicationInRecord
+}
+
 async function readRecord(
-  { store, breaker, publicationKey, now, log }: PublicationReaderDependencies,
+  dependencies: PublicationReaderDependencies,
   jwtBuilder: string,
   waitUntil: number,
-): Promise<{ readonly version?: string; readonly found?: PublicationInRecord }> {
-  const name = publishedKeysRecordName(jwtBuilder)
-  const [record] = await breaker.call('records', () => store.read([name]), waitUntil)
-  if (!record) return {}
-  const found = readPublication(jwtBuilder, record, await publicationKey.publicKey(), now())
-  if (found.kind === 'refused') log({ event: 'publication_refused', jwtBuilder, why: found.why })
-  return { version: record.version, found }
+): Promise<ReadRecord> {
+  const [record = {}] = await readRecords(dependencies, [jwtBuilder], waitUntil)
+  return record
+}
+
+/** A rejected record raises an alarm. */
+async function readRecords(
+  { store, breaker, publicationKey, now, log }: PublicationReaderDependencies,
+  jwtBuilders: readonly string[],
+  waitUntil: number,
+): Promise<readonly ReadRecord[]> {
+  const records = await breaker.call('records', () => store.read(jwtBuilders.map(publishedKeysRecordName)), waitUntil)
+  if (!records.some((record) => record)) return jwtBuilders.map(() => ({}))
+  const publicKey = await publicationKey.publicKey()
+  return jwtBuilders.map((jwtBuilder, index) => {
+    const record = records[index]
+    if (!record) return {}
+    const found = readPublication(jwtBuilder, record, publicKey, now())
+    if (found.kind === 'refused') log({ event: 'publication_refused', jwtBuilder, why: found.why })
+    return { version: record.version, found }
+  })
 }
 
 /** The record of a jwtBuilder's keys is rejected, and no earlier publication may be used. The next reconciliation replaces it. */

@@ -1,4 +1,4 @@
-import { batchesOf, forEachAtMost } from '../base/semaphore.ts'
+import { batchesOf } from '../base/semaphore.ts'
 import type { Pause } from '../base/time.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
@@ -15,7 +15,7 @@ export interface PublicationSigningDependencies {
 
 /** An IAM permission that the same deployment grants takes effect some seconds later. */
 const pauseMilliseconds = 3_000
-/** Publications that are read or written together. There may be a thousand jwtBuilders. */
+/** After so many the time is looked at again. There may be a thousand jwtBuilders. */
 const publicationsAtATime = 25
 /** In the last part of the time nothing new begins that need not be done. */
 const reserveMilliseconds = 20_000
@@ -24,19 +24,11 @@ const reserveMilliseconds = 20_000
 export function createPublicationSigning(dependencies: PublicationSigningDependencies) {
   const { elements, publicationStore, keyPublisher, now, pause } = dependencies
 
-  async function refusedOf(jwtBuilders: readonly string[], deadline: number): Promise<readonly string[]> {
-    const refused: string[] = []
-    await forEachAtMost(publicationsAtATime, jwtBuilders, async (jwtBuilder) => {
-      if (await publicationStore.isRefused(jwtBuilder, deadline)) refused.push(jwtBuilder)
-    })
-    return refused
-  }
-
   async function signOnce(deadline: number): Promise<void> {
     const jwtBuilders = await elements.ids('jwtBuilder')
-    const refused = await refusedOf(jwtBuilders, deadline)
+    const refused = await publicationStore.refusedAmong(jwtBuilders, deadline)
     await keyPublisher.publish(refused, deadline)
-    const unsigned = await refusedOf(refused, deadline)
+    const unsigned = await publicationStore.refusedAmong(refused, deadline)
     if (unsigned.length > 0) throw new UnsignedPublicationsError(unsigned)
 
     const others = jwtBuilders.filter((jwtBuilder) => !refused.includes(jwtBuilder))
