@@ -39,7 +39,7 @@ interface HandlerDependencies extends EntrySettings {
 export function createHandler(dependencies: HandlerDependencies) {
   const { application, deployment, earlierRecords, connectionsClaim, now, log } = dependencies
   const routes = [{ method: 'ANY', path: '/connections/{connection}/api/{path+}', answer: callApi }]
-  const answerHttp = createHttpFunction({ routes, connectionsClaim, isProxy: true, log })
+  const answerHttp = createHttpFunction({ routes, connectionsClaim, application, isProxy: true, log })
   return createEntrance({ answerHttp, answerDirectly, directErrorAnswer, isProxy: true, earlierRecords, log })
 
   /** As if the request had come by HTTP. The entry alone decides which connection it may use. */

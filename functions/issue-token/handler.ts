@@ -39,6 +39,7 @@ export function createHandler(dependencies: HandlerDependencies) {
       { method: 'GET', path: '/connections/?', answer: list },
     ],
     connectionsClaim,
+    application,
     log,
   })
   return createEntrance({ answerHttp, answerDirectly, directErrorAnswer, earlierRecords, log })

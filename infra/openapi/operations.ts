@@ -99,7 +99,7 @@ const rejectToken: Operation = {
     },
   ],
   answers: { 204: { description: 'The token was dropped, is gone already, or is so young that it stays.' } },
-  errors: errorsOf(['invalid_request', 'access_denied']),
+  errors: errorsOf(['invalid_request', 'access_denied', 'certificate_missing']),
 }
 
 const listConnections: Operation = {
@@ -108,11 +108,11 @@ const listConnections: Operation = {
   parameters: [],
   answers: {
     200: {
-      description: 'The connections. Behind a JWT authorizer those of the caller.',
+      description: 'The connections. Behind a JWT authorizer, and with a client certificate, those of the caller.',
       content: { 'application/json': { schema: refTo('Connections') } },
     },
   },
-  errors: errorsOf(['elements_denied', 'elements_throttled', 'elements_unreachable']),
+  errors: errorsOf(['certificate_missing', 'elements_denied', 'elements_throttled', 'elements_unreachable']),
 }
 
 const showKeys: Operation = {

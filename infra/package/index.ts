@@ -5,6 +5,7 @@ export type { AlarmName, NumberAlarmName, ShareAlarmName } from '../stack/alarm-
 export type { AlarmSettings, AlarmTuning, ShareAlarmTuning, StageAlarms } from '../stack/alarms.ts'
 export type { ApiDomainSettings } from '../stack/api-domain.ts'
 export type { CallerRoleOptions, ConnectionUse } from '../stack/caller-role.ts'
+export type { ClientCertificates, TrustStore } from '../stack/certificate-api.ts'
 export type { EarlierVersion, FunctionName, Throttle } from '../stack/function-table.ts'
 export type { JwtAuthorization, ThrottleByFunction } from '../stack/http-interface.ts'
 export type { IMeasuredStage } from '../stack/measured-stage.ts'

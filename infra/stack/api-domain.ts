@@ -55,6 +55,14 @@ export class ApiDomain extends Construct {
   }
 }
 
+/** @throws {Error} if both domains have the same name */
+export function checkDifferent(first: ApiDomainSettings, second: ApiDomainSettings): void {
+  if (first.name === second.name)
+    throw new Error(
+      `domain and clientCertificates have the same name ${first.name}. A domain demands client certificates from all callers or from none. Use two names.`,
+    )
+}
+
 /**
  * @param property the property that has the domain, for the message
  * @throws {Error} if the name is not a host name, or not in the zone

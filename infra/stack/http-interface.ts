@@ -49,8 +49,8 @@ export interface HttpInterfaceProps extends LogSettings {
   readonly reservedConcurrency?: ReservedConcurrency
 }
 
-const integrationTimeout = Duration.seconds(29)
-const defaultThrottle: Throttle = { requestsPerSecond: 500, burst: 1000 }
+export const integrationTimeout = Duration.seconds(29)
+export const defaultThrottle: Throttle = { requestsPerSecond: 500, burst: 1000 }
 
 /** The HTTP API with the routes of the functions. A route needs authorization unless it states a reason to be public. */
 export class HttpInterface extends Construct {
@@ -64,7 +64,7 @@ export class HttpInterface extends Construct {
   constructor(scope: Construct, id: string, props: HttpInterfaceProps) {
     super(scope, id)
     const { stage, authorization, throttle = defaultThrottle, domain } = props
-    this.log = new RetainedLog(this, 'AccessLog', { ...props, logGroupName: accessLogName(stage) })
+    this.log = new RetainedLog(this, 'AccessLog', { ...props, logGroupName: accessLogName(serviceName(stage)) })
     this.api = new HttpApi(this, 'Api', {
       apiName: serviceName(stage),
       description: 'Tokenwell: access tokens by connection',
@@ -109,8 +109,8 @@ export class HttpInterface extends Construct {
  * characters fails deployments in accounts with many APIs. The id of the stack makes the name new for a stage that is deployed again
  * after its stack was deleted, because the log of the deleted stack stays.
  */
-function accessLogName(stage: string): string {
-  return `/aws/vendedlogs/${serviceName(stage)}/${Fn.select(2, Fn.split('/', Aws.STACK_ID))}`
+export function accessLogName(apiName: string): string {
+  return `/aws/vendedlogs/${apiName}/${Fn.select(2, Fn.split('/', Aws.STACK_ID))}`
 }
 
 /** The throttles by route key. A route without its own throttle has the throttle of the stage. */
@@ -148,7 +148,7 @@ function setRouteThrottles(stage: HttpStage, throttles: ReadonlyMap<string, Thro
   resource.routeSettings = Object.fromEntries(settings)
 }
 
-function suppressAuthorization(route: IConstruct, whyPublic: string): void {
+export function suppressAuthorization(route: IConstruct, whyPublic: string): void {
   suppressNag(route, { 'AwsSolutions-APIG4': whyPublic })
   suppressCheckov(route, { CKV_AWS_309: whyPublic })
 }
@@ -159,13 +159,16 @@ function createAuthorizer(authorization: JwtAuthorization | undefined): IHttpRou
 }
 
 /** The caller, the request and its outcome. The query string is left out because it may name a token. */
-const accessLogFormat = AccessLogFormat.custom(
+export const accessLogFormat = AccessLogFormat.custom(
   JSON.stringify({
     requestId: '$context.requestId',
     time: '$context.requestTime',
     sourceIp: '$context.identity.sourceIp',
     caller: '$context.identity.userArn',
     subject: '$context.authorizer.claims.sub',
+    certificateSubject: '$context.identity.clientCert.subjectDN',
+    certificateIssuer: '$context.identity.clientCert.issuerDN',
+    certificateSerialNumber: '$context.identity.clientCert.serialNumber',
     method: '$context.httpMethod',
     path: '$context.path',
     route: '$context.routeKey',

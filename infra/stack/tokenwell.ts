@@ -6,8 +6,9 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { Construct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import { type AlarmSettings, createAlarms, type StageAlarms } from './alarms.ts'
-import { type ApiDomainSettings, checkDomain } from './api-domain.ts'
+import { type ApiDomainSettings, checkDifferent, checkDomain } from './api-domain.ts'
 import { CacheSecret } from './cache-secret.ts'
+import { CertificateApi, type ClientCertificates } from './certificate-api.ts'
 import { ConnectionAliases, directConnectionsOf } from './connection-aliases.ts'
 import { ElementParameters } from './element-parameters.ts'
 import {
@@ -17,7 +18,7 @@ import {
   type StageResources,
   type Throttle,
 } from './function-table.ts'
-import { HttpInterface, type JwtAuthorization, type ThrottleByFunction } from './http-interface.ts'
+import { defaultThrottle, HttpInterface, type JwtAuthorization, type ThrottleByFunction } from './http-interface.ts'
 import { type Network, withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
 import { addOutputs, type OutputSettings } from './outputs.ts'
@@ -71,6 +72,12 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings, SigningK
    * @default - callers use the URL of the HTTP API, or you map a domain to `http.stage`
    */
   readonly domain?: ApiDomainSettings
+  /**
+   * A second HTTP API for callers with client certificates: `{ domain: { name, certificate }, trustStore: { bucket, key, version } }`.
+   * The attribute `clientCertificateSubjects` of a connection says whose certificates may use it.
+   * @default - no certificate gives access to a connection
+   */
+  readonly clientCertificates?: ClientCertificates
   /**
    * A folder with files `<kind>/<id>.json`, or a JSON file, whose elements become parameters.
    * @default - you put the elements into Parameter Store yourself
@@ -160,6 +167,8 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
   readonly publicUrl: string
   readonly functions: StageFunctions
   readonly http: HttpInterface
+  /** The HTTP API for callers with client certificates. Undefined without the property `clientCertificates`. */
+  readonly certificateApi: CertificateApi | undefined
   readonly cacheSecret: CacheSecret
   readonly publicationKey: PublicationKey
   /** Undefined if tokens are kept in Valkey. */
@@ -197,6 +206,7 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
     this.functions = this.createFunctions(props, resources)
     const { warmTokens, refreshToken, rotateKey } = this.functions
     this.http.serve(this.functions)
+    this.certificateApi = this.createCertificateApi(props)
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.live })
     this.refreshes.feed(refreshToken.live)
     this.signingKeys = new RotatedKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.live })
@@ -305,6 +315,12 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
     }
   }
 
+  private createCertificateApi({ clientCertificates, throttle = defaultThrottle, ...props }: TokenwellProps) {
+    if (!clientCertificates) return undefined
+    const { functions } = this
+    return new CertificateApi(this, 'ClientCertificates', { ...props, ...clientCertificates, functions, throttle })
+  }
+
   private createFunctions(props: TokenwellProps, resources: StageResources): StageFunctions {
     const { cache, network, encryptionKey, ...settings } = props
     return createStageFunctions(this, {
@@ -325,6 +341,10 @@ function checkProperties({ stage, cache, ...props }: TokenwellProps): void {
       'stage must be a name of at most 32 letters, digits, _ and -, and must be known before the deployment.',
     )
   if (props.domain) checkDomain('domain', props.domain)
+  if (props.clientCertificates) {
+    checkDomain('clientCertificates', props.clientCertificates.domain)
+    if (props.domain) checkDifferent(props.domain, props.clientCertificates.domain)
+  }
   checkPublicUrl(props)
   if (cache && !/^(valkey|redis)s?:\/\//.test(cache.valkeyUrl))
     throw new Error('valkeyUrl must be valkeys://<host>:<port>, or valkey://<host>:<port> without TLS.')

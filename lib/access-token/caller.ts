@@ -1,6 +1,6 @@
 /**
  * The name of a caller in quotas, refusals and the audit log: the ARN of an IAM principal without its session, `iss` and `sub` of
- * a JWT as a JSON list, the alias `c-<connection>` of a direct request, or one of `knownCallers`.
+ * a JWT or of a client certificate as a JSON list, the alias `c-<connection>` of a direct request, or one of `knownCallers`.
  */
 export type Caller = string
 
@@ -27,4 +27,12 @@ export function iamCaller(arn: string): Caller {
  */
 export function jwtCaller(issuer: string, subject: string): Caller {
   return JSON.stringify([issuer, subject])
+}
+
+/**
+ * The name of the holder of a client certificate that API Gateway has checked. A subject is unique only within its issuer. The first
+ * member tells it from a JWT's name.
+ */
+export function certificateCaller(issuer: string, subject: string): Caller {
+  return JSON.stringify(['certificate', issuer, subject])
 }

@@ -1,4 +1,5 @@
 import type { CallerRequest } from '../access-token/token.ts'
+import { demandCertificateSubject } from '../admission/client-certificate.ts'
 import { demandDirectInvocation } from '../admission/direct-invocation.ts'
 import type { ApiAnswer, ApiEndpoint } from '../api-call/api-endpoint.ts'
 import { type ApiCall, createApiCaller } from '../api-call/call-api.ts'
@@ -106,6 +107,9 @@ export function createApplication(ports: Ports) {
     async demandDirectInvocation(connection: string): Promise<void> {
       await demandDirectInvocation(connections, connection)
     },
+    async demandCertificateSubject(connection: string, subject: string): Promise<void> {
+      await demandCertificateSubject(connections, connection, subject)
+    },
     async getToken(request: CallerRequest, deadline: number): Promise<HandedOutToken> {
       return await tokens.get(request, deadline)
     },
@@ -129,6 +133,9 @@ export function createCallingApplication(ports: Ports & { readonly apiEndpoint: 
   return {
     async demandDirectInvocation(connection: string): Promise<void> {
       await demandDirectInvocation(connections, connection)
+    },
+    async demandCertificateSubject(connection: string, subject: string): Promise<void> {
+      await demandCertificateSubject(connections, connection, subject)
     },
     async callApi(call: ApiCall, deadline: number): Promise<ApiAnswer> {
       return await apiCaller.call(call, deadline)

@@ -2,6 +2,7 @@
 export const ownErrorCodes = [
   'access_denied',
   'cache',
+  'certificate_missing',
   'configuration',
   'connection_disabled',
   'cooling_down',

@@ -5,6 +5,7 @@ import { isNoProxyRule } from './no-proxy.ts'
 import {
   foldedParameterName,
   isBasePath,
+  isDistinguishedName,
   isElementId,
   isHostName,
   isParameterName,
@@ -148,6 +149,14 @@ export const tokenTypes = v.pipe(
   oneOrMoreTexts(tokenTypesMessage),
   v.check((types) => types.every(isTokenType), tokenTypesMessage),
   v.description('Values of token_type, beside Bearer, that this server uses for bearer tokens.'),
+)
+
+const certificateSubjectsMessage =
+  'the subject of a certificate as API Gateway writes it, such as C=DE,O=Example,CN=orders, or a list of such subjects'
+export const certificateSubjects = v.pipe(
+  oneOrMoreTexts(certificateSubjectsMessage),
+  v.check((subjects) => subjects.every(isDistinguishedName), certificateSubjectsMessage),
+  v.description('The subjects of the client certificates that may use this connection.'),
 )
 
 const hostMessage =

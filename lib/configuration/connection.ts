@@ -19,6 +19,8 @@ export interface Connection {
   readonly requestMay?: RequestMay
   /** Whether callers may invoke the functions by the connection's alias. */
   readonly directInvocation?: true
+  /** The subjects of client certificates that may use it. If absent, none may. */
+  readonly clientCertificateSubjects?: readonly string[]
   /** If absent, warm runs do not renew its tokens. */
   readonly warming?: Warming
 }

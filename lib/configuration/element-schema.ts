@@ -3,6 +3,7 @@ import { findDuplicateName, isDeeplyNested, isJsonObject, type JsonObject, parse
 import {
   assertionParameters,
   basePath,
+  certificateSubjects,
   clientAuthentication,
   duration,
   flag,
@@ -86,6 +87,8 @@ export const elementSchemas = {
     disabled: v.exactOptional(flag),
     /** Whether callers may invoke the functions by the connection's alias, instead of the HTTP API. */
     directInvocation: v.exactOptional(flag),
+    /** Which callers may use the connection at the HTTP API for client certificates. */
+    clientCertificateSubjects: v.exactOptional(certificateSubjects),
     warm: v.exactOptional(flag),
     warmIdle: v.exactOptional(duration({ least: '1m', most: '720h' })),
     warmVariants: v.exactOptional(wholeNumber(1, 100)),

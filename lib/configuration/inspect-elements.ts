@@ -1,3 +1,4 @@
+import type { Connection } from './connection.ts'
 import { checkSecretNames, type Deployment } from './deployment.ts'
 import { checkNumberOfAliases } from './direct-invocation.ts'
 import { type ElementReference, kinds } from './element.ts'
@@ -14,6 +15,8 @@ export interface ListedConnection extends InspectedConnection {
 /** Which connections a caller may see. */
 export interface ConnectionFilter {
   allows(connection: string): boolean
+  /** Whether an allowed connection is shown, by its elements. With it, a connection that has a mistake is not shown. */
+  shows?(connection: Connection): boolean
 }
 
 const everyConnection: ConnectionFilter = { allows: () => true }
@@ -25,7 +28,11 @@ export async function listConnections(
   filter = everyConnection,
 ): Promise<readonly ListedConnection[]> {
   const names = (await elements.ids('endpointConnection')).filter((name) => filter.allows(name)).sort()
-  return Promise.all(names.map(async (name) => ({ name, ...(await inspectConnection(elements, deployment, name)) })))
+  const listed = await Promise.all(
+    names.map(async (name) => ({ name, ...(await inspectConnection(elements, deployment, name)) })),
+  )
+  const { shows } = filter
+  return shows ? listed.filter(({ connection }) => connection !== undefined && shows(connection)) : listed
 }
 
 /** All mistakes and warnings on all elements, including elements that no connection uses. Each finding is listed once. */

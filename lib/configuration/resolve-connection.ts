@@ -115,6 +115,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
     parameters: parametersOf(config),
     ...(config.requestMay && { requestMay: config.requestMay }),
     ...(endpoint.directInvocation === true && { directInvocation: true }),
+    ...(endpoint.clientCertificateSubjects && { clientCertificateSubjects: endpoint.clientCertificateSubjects }),
     ...(warming && { warming }),
   }
 }

@@ -16,6 +16,15 @@ export function isScopeToken(text: string): boolean {
   return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
 }
 
+/**
+ * Whether a text can be the name in a certificate as API Gateway writes it: `C=DE,O=Example,CN=orders`, and not in the form of a tool,
+ * such as `subject=C = DE` or `/C=DE/CN=orders`. It is compared as a whole, so nothing in it is interpreted.
+ */
+export function isDistinguishedName(text: string): boolean {
+  if (text.length > 1_024 || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text) || text !== text.trim()) return false
+  return /^(?!subject=|issuer=)([A-Za-z][A-Za-z0-9-]*|\d+(\.\d+)+)=\S/i.test(text)
+}
+
 const boundTypes: readonly string[] = ['dpop', 'pop', 'mac', 'n_a']
 
 /**

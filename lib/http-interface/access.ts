@@ -1,6 +1,8 @@
-import { type Caller, iamCaller, jwtCaller, knownCallers } from '../access-token/caller.ts'
+import { type Caller, certificateCaller, iamCaller, jwtCaller, knownCallers } from '../access-token/caller.ts'
 import { AccessDeniedError } from '../admission/access-denied.ts'
+import { CertificateMissingError } from '../admission/client-certificate.ts'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
+import type { ConnectionFilter } from '../configuration/inspect-elements.ts'
 import { aliasOf, type Entry } from './entry.ts'
 
 /** Which connections a caller may use. */
@@ -15,9 +17,10 @@ interface AuthorizedEvent {
 }
 
 /**
- * Behind the alias of a connection, only that connection. Behind `_live` the authorizer of the HTTP API decides. Behind IAM, API Gateway has decided already, and the caller may use every connection. Behind a JWT authorizer, the claim lists
- * the connections, separated by spaces or as a list, which API Gateway passes on as `[a b]`. Without the claim the caller has no
- * access.
+ * Behind the alias of a connection, only that connection. Behind `_mtls` the elements decide: see `certificateOf`. Behind `_live`
+ * the authorizer of the HTTP API decides. Behind IAM, API Gateway has decided already, and the caller may use every connection.
+ * Behind a JWT authorizer, the claim lists the connections, separated by spaces or as a list, which API Gateway passes on as
+ * `[a b]`. Without the claim the caller has no access.
  * @param connectionsClaim undefined behind IAM
  */
 export function accessOf({ entry, requestContext }: AuthorizedEvent, connectionsClaim: string | undefined): Access {
@@ -30,6 +33,25 @@ export function accessOf({ entry, requestContext }: AuthorizedEvent, connections
   return { allows: (connection) => listed.has(connection) }
 }
 
+/** A client certificate that API Gateway has checked. Its names are exactly as API Gateway writes them. */
+export interface ClientCertificate {
+  readonly subject: string
+  readonly issuer: string
+}
+
+/**
+ * The client certificate of the caller. Only behind `_mtls` it counts, because only the HTTP API with mutual TLS may invoke that
+ * alias. Undefined behind every other alias.
+ * @throws {CertificateMissingError} behind `_mtls`, without a certificate
+ */
+export function certificateOf({ entry, requestContext }: AuthorizedEvent): ClientCertificate | undefined {
+  if (entry.kind !== 'mutual_tls') return undefined
+  const { subjectDN, issuerDN } = memberOf(requestContext, 'authentication', 'clientCert') ?? {}
+  if (typeof subjectDN !== 'string' || subjectDN === '' || typeof issuerDN !== 'string')
+    throw new CertificateMissingError()
+  return { subject: subjectDN, issuer: issuerDN }
+}
+
 /**
  * The caller: the alias of a connection, or the principal that API Gateway has authenticated.
  * @param isLambda without an authorizer, the event comes from the local run or, on Lambda, from an invocation past the HTTP API
@@ -39,6 +61,8 @@ export function callerOf(
   { isLambda }: { readonly isLambda: boolean },
 ): Caller {
   if (entry.kind === 'direct') return aliasOf(entry.connection)
+  const certificate = certificateOf({ entry, requestContext })
+  if (certificate) return certificateCaller(certificate.issuer, certificate.subject)
   const { iss, sub } = authorizedBy(requestContext, 'jwt', 'claims') ?? {}
   if (typeof iss === 'string') return jwtCaller(iss, typeof sub === 'string' ? sub : '')
   const { userArn } = authorizedBy(requestContext, 'iam') ?? {}
@@ -50,15 +74,27 @@ export function callerOf(
  * Which connections a list for the caller may show. Undefined for all of them: behind IAM, the right to request the list is the
  * right to see every connection.
  */
-export function listAccessOf(event: AuthorizedEvent, connectionsClaim: string | undefined): Access | undefined {
-  const isBehindIam = connectionsClaim === undefined && event.entry.kind !== 'mutual_tls'
-  return isBehindIam ? undefined : accessOf(event, connectionsClaim)
+export function listAccessOf(
+  event: AuthorizedEvent,
+  connectionsClaim: string | undefined,
+): ConnectionFilter | undefined {
+  const certificate = certificateOf(event)
+  if (certificate)
+    return {
+      allows: () => true,
+      shows: ({ clientCertificateSubjects = [] }) => clientCertificateSubjects.includes(certificate.subject),
+    }
+  return connectionsClaim === undefined ? undefined : accessOf(event, connectionsClaim)
 }
 
 /** The member of the authorizer's result at this path. */
 function authorizedBy(requestContext: object, ...path: readonly string[]): JsonObject | undefined {
+  return memberOf(requestContext, 'authorizer', ...path)
+}
+
+function memberOf(requestContext: object, ...path: readonly string[]): JsonObject | undefined {
   let found: unknown = requestContext
-  for (const name of ['authorizer', ...path]) found = isJsonObject(found) ? found[name] : undefined
+  for (const name of path) found = isJsonObject(found) ? found[name] : undefined
   return isJsonObject(found) ? found : undefined
 }
 

@@ -52,6 +52,8 @@ function statusOf(error: TokenwellError): PublicStatus {
       return { status: 413, error: 'invalid_request' }
     case 'unsupported_media_type':
       return { status: 415, error: 'invalid_request' }
+    case 'certificate_missing':
+      return { status: 401, error: 'invalid_client' }
     case 'access_denied':
       return { status: 403, error: 'access_denied' }
     // Not 503: clients repeat a 503, but the connection stays disabled until the operator acts.

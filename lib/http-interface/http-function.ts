@@ -3,7 +3,7 @@ import type { Context } from 'aws-lambda'
 import { isJsonObject } from '../base/decoding.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Log } from '../log/log-event.ts'
-import { accessOf, demandAccess } from './access.ts'
+import { accessOf, certificateOf, demandAccess } from './access.ts'
 import type { Entry } from './entry.ts'
 import { errorAnswer } from './error-answer.ts'
 import { errorResponse, logError, withProxyStatus } from './error-response.ts'
@@ -22,10 +22,20 @@ export interface Route {
   answer(event: HttpEvent, context: Context): Promise<HttpResponse>
 }
 
+interface CertificateAdmission {
+  /** @throws {AccessDeniedError} */
+  demandCertificateSubject(connection: string, subject: string): Promise<void>
+}
+
 interface HttpFunctionOptions {
   readonly routes: readonly Route[]
   /** The claim of a JWT authorizer that lists the caller's connections. Undefined behind IAM. */
   readonly connectionsClaim?: string | undefined
+  /**
+   * Demands that the subject of a client certificate may use the connection. Without it, no certificate gives access to a
+   * connection.
+   */
+  readonly application?: CertificateAdmission
   /** The function needs no authentication. Mistakes of callers are not logged, because any caller could fill the log. */
   readonly isPublic?: boolean
   /** The function returns answers of another server. `proxy-status` marks the errors of Tokenwell itself. */
@@ -52,7 +62,7 @@ export type HttpFunction = (event: unknown, context: Context, entry: Entry) => P
  * the connection, and answers. It logs every error and turns it into an answer. It never throws.
  */
 export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
-  const { routes, connectionsClaim, isPublic = false, isProxy = false, log } = options
+  const { routes, connectionsClaim, application, isPublic = false, isProxy = false, log } = options
   const patterns = routes.map((route) => ({ route, pattern: patternOf(route.path) }))
 
   const pipeline: (invocation: Invocation, context: Context) => Promise<HttpResponse> = middy<Invocation, HttpResponse>(
@@ -67,17 +77,23 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
     const event = readHttpEvent(invocation.event, invocation.entry)
     const { route, basePath, pathParameters } = findRoute(event)
     invocation.routed = { ...event, basePath, pathParameters }
-    demandAccessTo(pathParameters['connection'], event)
+    await demandAccessTo(pathParameters['connection'], event)
     return await route.answer(invocation.routed, context)
   }
 
-  /** @throws {AccessDeniedError} */
-  function demandAccessTo(connection: string | undefined, event: HttpEvent): void {
+  /**
+   * @throws {CertificateMissingError}
+   * @throws {AccessDeniedError}
+   */
+  async function demandAccessTo(connection: string | undefined, event: HttpEvent): Promise<void> {
+    const certificate = certificateOf(event)
     if (connection === undefined) return
-    const access = accessOf(event, connectionsClaim)
-    demandAccess(access, namedConnection(connection))
     // API Gateway names the same connection as the path. In a made-up event the two may differ.
-    demandAccess(access, namedConnection(event.pathParameters['connection'] ?? connection))
+    const names = [namedConnection(connection), namedConnection(event.pathParameters['connection'] ?? connection)]
+    const access = accessOf(event, connectionsClaim)
+    for (const name of new Set(names))
+      if (certificate && application) await application.demandCertificateSubject(name, certificate.subject)
+      else demandAccess(access, name)
   }
 
   function findRoute(event: HttpEvent): FoundRoute {

@@ -191,6 +191,7 @@ async function isTaken(method: string, path: string): Promise<boolean> {
   let calls = 0
   const application = {
     async demandDirectInvocation() {},
+    async demandCertificateSubject() {},
     async callApi() {
       calls++
       return { status: 200, headers: {}, body: new Uint8Array() }

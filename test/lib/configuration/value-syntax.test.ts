@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { isResourceIndicator, isScopeToken, readDuration } from '../../../lib/configuration/value-syntax.ts'
+import {
+  isDistinguishedName,
+  isResourceIndicator,
+  isScopeToken,
+  readDuration,
+} from '../../../lib/configuration/value-syntax.ts'
 
 test('a scope has only the characters of RFC 6749 section 3.3', () => {
   const allowed = Array.from({ length: 0x100 }, (_, code) => String.fromCharCode(code)).filter(isScopeToken)
@@ -19,6 +24,22 @@ test('a resource is an absolute URI without a fragment, even an empty one', () =
     assert.equal(isResourceIndicator(text), true, text)
   for (const text of ['', '/a', 'api.example', 'https://api.example/#a', 'https://api.example/#', 'https://'])
     assert.equal(isResourceIndicator(text), false, text)
+})
+
+test('the name in a certificate has the form of API Gateway, not that of a tool', () => {
+  for (const text of [
+    'CN=orders',
+    'C=US,ST=Washington,L=Seattle,O=Amazon Web Services,OU=Security,CN=My Client',
+    'CN=a\\, b,O=Müller',
+    'emailAddress=a@example.com',
+    '2.5.4.97=NTRDE-HRB1,CN=x',
+  ])
+    assert.equal(isDistinguishedName(text), true, text)
+  for (const text of [
+    ...['', 'orders', '=orders', 'CN=', 'CN= orders', 'C = DE, CN = orders', '/C=DE/CN=orders', 'subject=CN=orders'],
+    ...['Subject=CN=orders', ' CN=orders', 'CN=orders ', 'CN=orders\nO=x', '*', `CN=${'x'.repeat(1024)}`],
+  ])
+    assert.equal(isDistinguishedName(text), false, text)
 })
 
 test('a duration has the units of z/OS Connect, larger units first', () => {

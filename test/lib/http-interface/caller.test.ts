@@ -30,6 +30,17 @@ test('the sessions of one role are one caller, and two roles are two', () => {
   )
 })
 
+test('behind mutual TLS the issuer and subject of the certificate are the caller, and no JWT has the same name', () => {
+  const authentication = { clientCert: { subjectDN: 'CN=orders', issuerDN: 'CN=The CA' } }
+  const authorizer = jwt({ iss: 'https://a.example', sub: 'x' })
+  const caller = callerOf({ entry: { kind: 'mutual_tls' }, requestContext: { authentication, authorizer } }, onLambda)
+  assert.equal(caller, '["certificate","CN=The CA","CN=orders"]')
+  assert.equal(
+    callerOf({ entry: { kind: 'http' }, requestContext: { authentication, authorizer } }, onLambda),
+    '["https://a.example","x"]',
+  )
+})
+
 test('a subject is one caller for each issuer, however the two are written', () => {
   const names = [
     { iss: 'https://a.example', sub: 'x' },

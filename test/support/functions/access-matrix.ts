@@ -14,6 +14,8 @@ import { type Handler, loadFunction } from './load-function.ts'
 
 /** Two use client_credentials and two the password grant. `stock` and `staff` limit what a request may ask for. */
 export const connectionNames = ['orders', 'stock', 'people', 'staff'] as const
+/** The subject of the certificate that may use `orders`. */
+export const certificateOfOrders = 'C=DE,O=Example,CN=orders'
 /** Two users share a password, so a password alone identifies nobody. */
 export const passwords: ReadonlyMap<string, string> = new Map([
   ['alice', 'the password of alice'],
@@ -137,6 +139,7 @@ function elementsOf(issuer: string, api: string): RawElements {
         domainBasePath: `/of-${name}`,
         sslCertsRef: 'theApiSsl',
         directInvocation: true,
+        ...(name === 'orders' && { clientCertificateSubjects: [certificateOfOrders] }),
       })),
       broken: { authenticationConfigRef: 'broken', host: api, directInvocation: true },
     },
