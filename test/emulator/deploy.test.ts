@@ -60,6 +60,31 @@ test('the CDK deploys a stage to an emulated account, where callers and operator
   })
 
   let brief = ''
+  await t.test(
+    'a role with the right to the alias of a connection gets its token by direct invocation, and nothing else',
+    async () => {
+      const direct = await deployed.directCallerOf('a-direct-caller', ['c-conn'])
+      const answer = await deployed.invokeIssueToken('c-conn', {}, direct)
+      assert.deepEqual([answer.status, answer.access_token === first], [200, true], JSON.stringify(answer))
+      for (const alias of [undefined, '$LATEST', '1', '_live', 'c-brief']) {
+        const { status, access_token } = await deployed.invokeIssueToken(alias, { connection: 'conn' }, direct)
+        assert.deepEqual([status, access_token], [403, undefined], alias)
+      }
+      const event = { version: '2.0', rawPath: '/connections/conn/token', requestContext: { http: { method: 'POST' } } }
+      for (const forged of [{ connection: 'brief' }, event]) {
+        const refused = await deployed.invokeIssueToken('c-conn', forged, direct)
+        assert.ok(JSON.stringify(refused).includes('access_denied'), JSON.stringify(refused))
+      }
+    },
+  )
+
+  await t.test('a principal with every right gets nothing from the function without an alias', async () => {
+    for (const alias of [undefined, '$LATEST', '1']) {
+      const refused = await deployed.invokeIssueToken(alias, { connection: 'conn' })
+      assert.deepEqual([refused.status, refused.error], [403, 'access_denied'], alias)
+    }
+  })
+
   await t.test('elements in Parameter Store become a connection without a deployment', async () => {
     assert.equal((await deployed.getToken('brief', otherCaller)).status, 404)
     await deployed.putElements(briefElements(server.issuer))

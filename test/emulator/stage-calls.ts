@@ -35,6 +35,10 @@ export interface StageCalls {
   callerOf(name: string, connections: readonly string[]): Promise<Credentials>
   /** Requests a token. Without credentials, the request has no signature. */
   getToken(connection: string, signedBy?: Credentials): Promise<TokenAnswer>
+  /** Makes a role that may invoke these aliases of `issue-token`. */
+  directCallerOf(name: string, aliases: readonly string[]): Promise<Credentials>
+  /** Invokes `issue-token` by an alias, or without one. Without credentials, the account's root does. The status is that of the answer, or of AWS if it denies the invocation. */
+  invokeIssueToken(alias: string | undefined, event: object, signedBy?: Credentials): Promise<TokenAnswer>
   /** The JWK set of a jwtBuilder as text. */
   keySet(jwtBuilder: string): Promise<string>
   /** The `kid` of each key in the JWK set of a jwtBuilder. */
@@ -80,6 +84,23 @@ export function createStageCalls(
         method: 'POST',
         service: 'execute-api',
         ...(signedBy && { signedBy }),
+      })
+      const body = JSON.parse(await answer.text())
+      overhearAnswer(body)
+      return { status: answer.status, ...body }
+    },
+    directCallerOf(name, aliases) {
+      const issueToken = `arn:aws:lambda:${region}:${accountId}:function:${output('FunctionName')}`
+      const Resource = aliases.map((alias) => `${issueToken}:${alias}`)
+      return account.assumeNewRole(name, { Effect: 'Allow', Action: 'lambda:InvokeFunction', Resource })
+    },
+    async invokeIssueToken(alias, event, signedBy = credentials) {
+      const invoked = [output('FunctionName'), ...(alias === undefined ? [] : [alias])].join(':')
+      const answer = await ministack.request(`${endpoint}/2015-03-31/functions/${invoked}/invocations`, {
+        method: 'POST',
+        service: 'lambda',
+        body: JSON.stringify(event),
+        signedBy,
       })
       const body = JSON.parse(await answer.text())
       overhearAnswer(body)
