@@ -38,6 +38,8 @@ export async function startStageAuthorizationServer(
     port: 0,
     certificate,
     users: new Map(),
+    // Longer than a test takes on a slow machine, so that only tokens with a shorter maximumLifetimeSeconds get stale.
+    tokenSeconds: 3_600,
     clients: async () => registered,
     fetch: async (url) => {
       const [, jwtBuilder = ''] = /\/jwt\/([^/]+)\/jwk$/.exec(String(url)) ?? []
