@@ -92,7 +92,10 @@ test('the app of the page compiles and synthesizes with every property, in one p
   const { Resources: resources } = JSON.parse(template) as { Resources: Record<string, { Type: string }> }
   const types = Object.values(resources).map(({ Type }) => Type)
   const count = (type: string) => types.filter((each) => each === type).length
-  assert.equal(count('AWS::ApiGatewayV2::Api'), 2)
+  // The second stage has one more, for client certificates.
+  assert.equal(count('AWS::ApiGatewayV2::Api'), 3)
+  assert.equal(count('AWS::ApiGatewayV2::DomainName'), 2)
+  assert.equal(count('AWS::Route53::RecordSet'), 1)
   assert.equal(count('AWS::ApiGatewayV2::Authorizer'), 1)
   assert.equal(count('AWS::DynamoDB::Table'), 1)
   assert.ok(template.includes('valkeys://cache.example.com:6379') && template.includes('"VpcConfig"'))
