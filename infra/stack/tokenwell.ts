@@ -139,7 +139,7 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings, SigningK
   readonly reservedConcurrency?: ReservedConcurrency
   /**
    * Instances of each function that Lambda keeps ready for the alias `_live`, which the HTTP API invokes. They cost money all the time.
-   * Direct requests by other aliases do not use them.
+   * Do not count on them for direct requests, which come by other aliases.
    * @default - none
    */
   readonly provisionedConcurrency?: ProvisionedConcurrency
