@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout as pause } from 'node:timers/promises'
 import { plant } from '../support/output/canary.ts'
 import type { Credentials, Ministack } from '../support/servers/ministack.ts'
 
@@ -17,6 +18,10 @@ export interface StackResource {
 export interface AwsAccount {
   /** Makes a role with this policy statement, and assumes it. */
   assumeNewRole(name: string, statement: object): Promise<Credentials>
+  /** Assumes a role of this account with credentials of any account. Undefined if its trust policy does not allow that. */
+  assumeRole(roleArn: string, signedBy: Credentials): Promise<Credentials | undefined>
+  /** Creates a stack from a template without assets. */
+  createStack(name: string, template: object): Promise<void>
   /** Invokes a function directly. Throws if the function fails. */
   invoke(functionName: string, event: object): Promise<void>
   functionNames(): Promise<readonly string[]>
@@ -64,6 +69,32 @@ export function createAwsAccount(ministack: Ministack): AwsAccount {
       const RoleArn = `arn:aws:iam::${accountId}:role/${name}`
       const sts = { Version: '2011-06-15', Action: 'AssumeRole', RoleArn, RoleSessionName: 'the-session' }
       return readCredentials(await query('sts', sts))
+    },
+    async assumeRole(RoleArn, signedBy) {
+      const sts = { Version: '2011-06-15', Action: 'AssumeRole', RoleArn, RoleSessionName: 'the-session' }
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      const body = String(new URLSearchParams(sts))
+      const answer = await ministack.request(`${endpoint}/`, {
+        service: 'sts',
+        method: 'POST',
+        headers,
+        body,
+        signedBy,
+      })
+      const text = await answer.text()
+      assert.ok(answer.ok || text.includes('AccessDenied'), text)
+      return answer.ok ? readCredentials(text) : undefined
+    },
+    async createStack(StackName, template) {
+      const request = { Version: '2010-05-15', StackName, 'Capabilities.member.1': 'CAPABILITY_NAMED_IAM' }
+      await query('cloudformation', { ...request, Action: 'CreateStack', TemplateBody: JSON.stringify(template) })
+      for (;;) {
+        const text = await query('cloudformation', { Version: '2010-05-15', Action: 'DescribeStacks', StackName })
+        const status = readMember(text, 'StackStatus')
+        if (status === 'CREATE_COMPLETE') return
+        assert.equal(status, 'CREATE_IN_PROGRESS', text)
+        await pause(500)
+      }
     },
     async invoke(functionName, event) {
       const path = `/2015-03-31/functions/${functionName}/invocations`

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { overhear } from '../support/output/canary.ts'
 import { startIfThere } from '../support/servers/real-server.ts'
+import { callerRoleStack } from './caller-role-stack.ts'
 import { deployStage, eventually, stageElements } from './deployed-stage.ts'
 import type { Resource } from './emulated-template.ts'
 
@@ -58,6 +59,29 @@ test('the CDK deploys a stage to an emulated account, where callers and operator
     }
     assert.equal((await deployed.getToken('brief', caller)).status, 403)
   })
+
+  await t.test(
+    'a caller of another account assumes its role, and gets the token of its connection and of no other',
+    async () => {
+      const { roleArn, template } = callerRoleStack({
+        apiUrl: output('ApiUrl'),
+        account: '444455556666',
+        connection: 'conn',
+      })
+      await account.createStack('Shop', template)
+      // The emulator takes a number of twelve digits for the root user of that account.
+      const rootOf = (accountId: string) => ({ accessKeyId: accountId, secretAccessKey: 'the secret of that account' })
+      assert.equal(await account.assumeRole(roleArn, rootOf('777788889999')), undefined)
+      // AWS answers 403. The emulator finds the API in its own account only.
+      const withoutRole = await deployed.getToken('conn', rootOf('444455556666'))
+      assert.deepEqual([withoutRole.status, withoutRole.access_token], [404, undefined])
+      const role = await account.assumeRole(roleArn, rootOf('444455556666'))
+      assert.ok(role)
+      const answer = await deployed.getToken('conn', role)
+      assert.deepEqual([answer.status, answer.access_token === first], [200, true], JSON.stringify(answer))
+      assert.equal((await deployed.getToken('brief', role)).status, 403)
+    },
+  )
 
   let brief = ''
   await t.test(
