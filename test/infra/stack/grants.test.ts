@@ -69,7 +69,6 @@ test('with Valkey, a VPC and a key, functions may decrypt, and only Lambda itsel
       writeLog(id),
       `${interfaces[0]} on arn:aws:ec2:${here}:*/*`,
       `${interfaces[1]} on *`,
-      writeTraces,
       `not ${interfaces.join(', ')} on * if {"ArnEquals":{"lambda:SourceFunctionArn":"Tokens${id}Function.Arn"}}`,
     ])
 })
