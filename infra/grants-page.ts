@@ -6,7 +6,8 @@ import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
 import { functionNames } from './bundle.ts'
-import { Tokenwell, type TokenwellProps } from './stack/tokenwell.ts'
+import { Tokenwell } from './stack/tokenwell.ts'
+import type { TokenwellProps } from './stack/tokenwell-props.ts'
 
 const [begin, end] = ['<!-- npm run grants -->\n', '<!-- end of npm run grants -->\n']
 const stage = 'Stage'

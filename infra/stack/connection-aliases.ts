@@ -21,7 +21,7 @@ export type DirectFunction = 'issueToken' | 'callApi'
 
 /**
  * An alias `c-<connection>` of `issue-token` and of `call-api` for each connection that takes direct requests. The right to invoke it
- * is the right to that connection alone. CloudFormation moves all aliases to a new version in one update.
+ * is the right to that connection alone. They move to a new version after `_live`, in the same update.
  */
 export class ConnectionAliases extends Construct {
   private readonly aliases: ReadonlyMap<string, { readonly [Id in DirectFunction]: Alias }>
@@ -40,6 +40,9 @@ export class ConnectionAliases extends Construct {
       return [connection, { issueToken: ofToken, callApi: ofCall }] as const
     })
     this.aliases = new Map(entries)
+    // A gradual deployment that is rolled back leaves them at the version before.
+    token.node.addDependency(issueToken.alias)
+    call.node.addDependency(callApi.alias)
   }
 
   /**

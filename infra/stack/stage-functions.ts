@@ -37,17 +37,22 @@ interface StageFunctionProps extends TokenFunctionProps {
  * next at once, and a rollback changes it back. CloudFormation deletes the version before.
  */
 export class StageFunction extends TokenFunction {
-  readonly live: IFunction
+  readonly alias: Alias
 
   constructor(scope: Construct, id: string, props: StageFunctionProps) {
     super(scope, id, props)
     const { provisionedConcurrency: provisioned } = props
     // The CDK declares optional members that may also be undefined.
     const version = this.lambda.currentVersion as IVersion
-    this.live = new Alias(this, 'Live', {
+    this.alias = new Alias(this, 'Live', {
       ...{ aliasName: liveAlias, version },
       ...(provisioned !== undefined && { provisionedConcurrentExecutions: provisioned }),
-    }) as IFunction
+    })
+  }
+
+  /** The alias as a function. */
+  get live(): IFunction {
+    return this.alias as IFunction
   }
 }
 

@@ -55,7 +55,7 @@ test('the table of outputs has those that addOutputs adds, each with a descripti
 test('the tables of properties and of members are those of the construct', () => {
   const source = readStack('tokenwell.ts')
   const settings = readFileSync(join(root, 'infra', 'stack', 'retained-log.ts'), 'utf8')
-  const properties = [...memberNames(bodyOf(source, 'interface TokenwellProps'))]
+  const properties = [...memberNames(bodyOf(stackSource('tokenwell-props.ts'), 'interface TokenwellProps'))]
   const inherited = [
     ...memberNames(bodyOf(settings, 'interface LogSettings')),
     ...memberNames(bodyOf(stackSource('telemetry.ts'), 'interface TelemetrySettings')),
@@ -75,7 +75,7 @@ test('the tables of properties and of members are those of the construct', () =>
 
 test('the table of properties calls those properties required that the construct requires', () => {
   const required = rowsOf('### Properties').filter(([, , otherwise]) => otherwise === 'required')
-  const source = bodyOf(readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8'), 'interface TokenwellProps')
+  const source = bodyOf(stackSource('tokenwell-props.ts'), 'interface TokenwellProps')
   const withoutMark = [...source.matchAll(/^ {2}readonly (\w+): /gm)].map(([, name]) => `\`${name}\``)
   assert.deepEqual(
     required.map(([name]) => name),
@@ -86,7 +86,7 @@ test('the table of properties calls those properties required that the construct
 test('the documentation of each optional property names its default, and the example on the page sets each property', () => {
   const [, example = ''] = /^```ts\n([\s\S]*?new Tokenwell\([\s\S]*?)^```$/m.exec(page) ?? []
   const sources = [
-    bodyOf(readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8'), 'interface TokenwellProps'),
+    bodyOf(stackSource('tokenwell-props.ts'), 'interface TokenwellProps'),
     bodyOf(readFileSync(join(root, 'infra', 'stack', 'retained-log.ts'), 'utf8'), 'interface LogSettings'),
     bodyOf(stackSource('telemetry.ts'), 'interface TelemetrySettings'),
     bodyOf(stackSource('rotated-keys.ts'), 'interface SigningKeySettings'),
@@ -116,10 +116,11 @@ test('the page names each type of resource that the stack creates', (t) => {
     'AWS::Logs::LogGroup': /log group for each function/,
     'AWS::IAM::Role': /IAM role/,
     'AWS::Lambda::Alias': /alias of each function/,
+    'AWS::CodeDeploy::DeploymentGroup': /CodeDeploy/,
   }
   /** They only join or belong to the resources above. */
   const parts =
-    /^AWS::(ApiGatewayV2::(Authorizer|Integration|Route|Stage)|IAM::Policy|Lambda::(EventInvokeConfig|EventSourceMapping|Permission|Version)|SQS::QueuePolicy|Scheduler::ScheduleGroup)$|^Custom::Trigger$/
+    /^AWS::(CodeDeploy::Application|ApiGatewayV2::(Authorizer|Integration|Route|Stage)|IAM::Policy|Lambda::(EventInvokeConfig|EventSourceMapping|Permission|Version)|SQS::QueuePolicy|Scheduler::ScheduleGroup)$|^Custom::Trigger$/
   const rows = rowsOf('## What the stack creates').map(([name = '']) => name)
   for (const { stack } of [createTestStack(t), createTestStack(t, everyProperty)]) {
     for (const type of new Set(typesOf(stack).filter((each) => !parts.test(each)))) {

@@ -8,7 +8,8 @@ import { Template } from 'aws-cdk-lib/assertions'
 import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
-import { Tokenwell, type TokenwellProps } from '../../../infra/stack/tokenwell.ts'
+import { Tokenwell } from '../../../infra/stack/tokenwell.ts'
+import type { TokenwellProps } from '../../../infra/stack/tokenwell-props.ts'
 
 /** A stack of the stage `test`. Resources of others that its properties need are in a second stack. */
 export interface TestStack {
@@ -64,6 +65,7 @@ export function everyProperty(elsewhere: Stack): Props {
     encryptionKey: new Key(elsewhere, 'Key'),
     throttleByFunction: { 'call-api': { requestsPerSecond: 100, burst: 200 } },
     reservedConcurrency: { 'call-api': 400, 'refresh-token': 10 },
+    gradualDeployment: {},
     readRecordsOf: '0.1',
     signingKeyReplicas: ['eu-north-1'],
     metricsByConnection: false,
