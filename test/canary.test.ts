@@ -52,7 +52,8 @@ test('the log of the built function holds no key, password, assertion or token',
     script,
     `import { writeFileSync } from 'node:fs'
      import { handler } from ${JSON.stringify(bundle)}
-     const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 }
+     const invokedFunctionArn = 'arn:aws:lambda:eu-central-1:111122223333:function:tokens:c-conn'
+     const context = { awsRequestId: 'the-request', invokedFunctionArn, getRemainingTimeInMillis: () => 20_000 }
      const ask = (password) => handler({ connection: 'conn', username: 'alice', password }, context)
      const answers = [await ask(${JSON.stringify(users.get('alice'))}), await ask('a wrong password of alice')]
      writeFileSync('token', answers[0].access_token)

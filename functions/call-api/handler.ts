@@ -50,9 +50,7 @@ export function createHandler(dependencies: HandlerDependencies) {
   ): Promise<HttpResponse> {
     // Version 0.1 had no direct requests.
     if (entry.kind === 'unqualified') return await answerHttp(request, context, entry)
-    const event = readDirectCall(request, entry)
-    await application.demandDirectInvocation(entry.connection)
-    return await answerHttp(event, context, entry)
+    return await answerHttp(readDirectCall(request, entry), context, entry)
   }
 
   async function callApi(event: HttpEvent, context: Context): Promise<HttpResponse> {

@@ -78,7 +78,6 @@ export function createHandler(dependencies: HandlerDependencies) {
   ): Promise<object> {
     const deadline = deadlineOf(context, now(), requestMilliseconds)
     const request = { caller: directCaller(entry), ...readDirectTokenRequest(event, entry) }
-    if (entry.kind === 'direct') await application.demandDirectInvocation(entry.connection)
     const handedOut = await application.getToken(request, deadline)
     const ignored = shownNames(handedOut)
     return { ...tokenBody(handedOut), ...(ignored.length > 0 && { ignored }) }

@@ -1,6 +1,5 @@
 import type { CallerRequest } from '../access-token/token.ts'
 import { demandCertificateSubject } from '../admission/client-certificate.ts'
-import { demandDirectInvocation } from '../admission/direct-invocation.ts'
 import type { ApiAnswer, ApiEndpoint } from '../api-call/api-endpoint.ts'
 import { type ApiCall, createApiCaller } from '../api-call/call-api.ts'
 import type { Pause } from '../base/time.ts'
@@ -104,9 +103,6 @@ export function createApplication(ports: Ports) {
   const statusReader = createStatusReader({ elements, deployment, outcomes, clockOffsets })
 
   return {
-    async demandDirectInvocation(connection: string): Promise<void> {
-      await demandDirectInvocation(connections, connection)
-    },
     async demandCertificateSubject(connection: string, subject: string): Promise<void> {
       await demandCertificateSubject(connections, connection, subject)
     },
@@ -131,9 +127,6 @@ export function createCallingApplication(ports: Ports & { readonly apiEndpoint: 
   const apiCaller = createApiCaller({ connections, tokens, secrets, apiEndpoint, now, pause, log })
 
   return {
-    async demandDirectInvocation(connection: string): Promise<void> {
-      await demandDirectInvocation(connections, connection)
-    },
     async demandCertificateSubject(connection: string, subject: string): Promise<void> {
       await demandCertificateSubject(connections, connection, subject)
     },

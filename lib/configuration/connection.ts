@@ -17,8 +17,6 @@ export interface Connection {
   readonly authorizationServer: ResolvedAuthorizationServer
   readonly parameters: ConfiguredParameters
   readonly requestMay?: RequestMay
-  /** Whether callers may invoke the functions by the connection's alias. */
-  readonly directInvocation?: true
   /** The subjects of client certificates that may use it. If absent, none may. */
   readonly clientCertificateSubjects?: readonly string[]
   /** If absent, warm runs do not renew its tokens. */

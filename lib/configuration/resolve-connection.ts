@@ -114,7 +114,6 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
     authorizationServer,
     parameters: parametersOf(config),
     ...(config.requestMay && { requestMay: config.requestMay }),
-    ...(endpoint.directInvocation === true && { directInvocation: true }),
     ...(endpoint.clientCertificateSubjects && { clientCertificateSubjects: endpoint.clientCertificateSubjects }),
     ...(warming && { warming }),
   }

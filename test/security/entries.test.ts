@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { type AccessMatrix, type Instance, startAccessMatrix } from '../support/functions/access-matrix.ts'
-import { startCallApiWithScriptedServers } from '../support/functions/call-api-with-scripted-servers.ts'
 import { type Handler, loadFunction } from '../support/functions/load-function.ts'
 
 /*
@@ -219,24 +218,6 @@ test('concurrent invocations by two aliases of one instance each get their own c
   const issued = answers.map(({ access_token: token }) => matrix.issuedFor(String(token))?.connection)
   assert.deepEqual(issued, names)
 })
-
-for (const directInvocation of [undefined, false, 'false'])
-  test(`with directInvocation ${directInvocation}, a connection answers no direct request, also where its alias is left`, async (t) => {
-    const stage = await startCallApiWithScriptedServers(t, undefined, {
-      elements: { endpoint: { directInvocation } },
-    })
-    const issueToken = await loadFunction('issue-token', stage.workspace)
-    const context = (name: string) => createLocalContext(Date.now(), `${name}:c-conn`)
-    const token = (await issueToken({}, context('issue-token'))) as Readonly<Record<string, unknown>>
-    const call = (await stage.handler(direct, context('call-api'))) as Readonly<Record<string, unknown>>
-    assert.deepEqual([token['status'], call['statusCode']], [403, 403])
-    for (const answer of [token, call])
-      assert.match(
-        JSON.stringify(answer),
-        /The connection conn takes no direct requests\. To allow them, the operator sets directInvocation/,
-      )
-    assert.deepEqual([stage.tokens.requests.length, stage.api.requests.length], [0, 0])
-  })
 
 test('during an upgrade from 0.1 the function without an alias serves as before, and versions and unknown aliases do not', async (t) => {
   const upgrade = { TOKENWELL_READ_RECORDS_OF: '0.1' }

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { listen } from '../../../infra/local/listen.ts'
 import { maximumPayloadBytes } from '../../../lib/api-call/api-endpoint.ts'
+import { contextFor } from '../../support/functions/alias.ts'
 import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 import { captureLog } from '../../support/output/captured-log.ts'
 import { startBlackHoleListener } from '../../support/servers/black-hole-listener.ts'
@@ -237,7 +238,7 @@ test('an unknown connection is a 404, a name that is not valid a 400, an unknown
     requestContext: { stage: '$default', http: { method: 'GET', path: '/connections/conn/token' } },
     headers: {},
   }
-  const result = (await handler(event, { getRemainingTimeInMillis: () => 9_000 } as never)) as { statusCode: number }
+  const result = (await handler(event, contextFor(event))) as { statusCode: number }
   assert.equal(result.statusCode, 404)
 })
 
@@ -274,7 +275,7 @@ test('with a named stage of the HTTP API, each path begins with the stage', asyn
     headers: {},
     requestContext: { stage: 'prod', http: { method: 'GET', path: '/prod/connections/conn/api/prod/orders' } },
   }
-  await handler(event, { awsRequestId: 'r', getRemainingTimeInMillis: () => 9_000 } as never)
+  await handler(event, contextFor(event))
   assert.equal(api.requests[0]?.url, '/prod/orders')
 })
 
@@ -290,7 +291,7 @@ test('behind the base path of a custom domain the API is called, and its redirec
     headers: {},
     requestContext: { stage: '$default', http: { method: 'GET', path: '/tokens/connections/conn/api/orders' } },
   }
-  const { headers } = (await handler(event, { awsRequestId: 'r', getRemainingTimeInMillis: () => 9_000 } as never)) as {
+  const { headers } = (await handler(event, contextFor(event))) as {
     headers: Record<string, string>
   }
   assert.equal(api.requests[0]?.url, '/orders')
@@ -315,7 +316,7 @@ for (const [what, headers, bytes] of [
       isBase64Encoded: false,
       requestContext: { stage: '$default', http: { method: 'POST', path: '/connections/conn/api/orders' } },
     }
-    const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 9_000 } as never
+    const context = contextFor(event)
     const { statusCode, body } = (await handler(event, context)) as { statusCode: number; body: string }
     assert.equal(statusCode, 415)
     assert.match(body, /Send UTF-8 without Content-Encoding, or use the content type application\/octet-stream\./)

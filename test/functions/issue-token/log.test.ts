@@ -13,7 +13,8 @@ test('the built function writes its events where Lambda reads them', async (t) =
   const workspace = await createWorkspace(t, exampleElements('https://localhost:9'))
   const script = `
     import { handler } from './functions/issue-token/index.ts'
-    await handler({ connection: 'nowhere' }, { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 })`
+    const invokedFunctionArn = 'arn:aws:lambda:eu-central-1:111122223333:function:tokens:c-nowhere'
+    await handler({}, { awsRequestId: 'the-request', invokedFunctionArn, getRemainingTimeInMillis: () => 20_000 })`
   const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', script], {
     cwd: root,
     env: { ...environmentOf(workspace), POWERTOOLS_LOG_LEVEL: 'INFO' },

@@ -190,7 +190,6 @@ function asPattern(resource: string): RegExp {
 async function isTaken(method: string, path: string): Promise<boolean> {
   let calls = 0
   const application = {
-    async demandDirectInvocation() {},
     async demandCertificateSubject() {},
     async callApi() {
       calls++

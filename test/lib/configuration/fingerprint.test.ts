@@ -87,6 +87,8 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     connectionTimeout: isNothing('1s', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
     receiveTimeout: isNothing('1s', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
     disabled: isNothing(false),
+    directInvocation: isNothing(true),
+    clientCertificateSubjects: isNothing('CN=orders'),
     warm: isNothing(false),
     warmIdle: isNothing('2h'),
     warmVariants: isNothing(5),

@@ -19,6 +19,7 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { contextFor } from '../../support/functions/alias.ts'
 import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 import { startIssueTokenByTestClock } from '../../support/functions/issue-token-by-test-clock.ts'
 import { captureLog } from '../../support/output/captured-log.ts'
@@ -92,12 +93,12 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
 
 async function ofTheFunction(t: TestContext): Promise<readonly LogEvent[]> {
   const stage = await startIssueTokenByTestClock(t)
-  const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 } as never
-  await stage.handler({ connection: 'conn' }, context)
-  await stage.handler({ connection: 'conn' }, context)
-  await stage.handler({ connection: 'nowhere' }, context)
+  const ask = (handler: typeof stage.handler, connection: string) => handler({ connection }, contextFor({ connection }))
+  await ask(stage.handler, 'conn')
+  await ask(stage.handler, 'conn')
+  await ask(stage.handler, 'nowhere')
   const wrong = await startIssueTokenByTestClock(t, { changes: { server: { tokenEndpoint: undefined } } })
-  await wrong.handler({ connection: 'conn' }, context)
+  await ask(wrong.handler, 'conn')
   return [...stage.log, ...wrong.log]
 }
 

@@ -21,7 +21,6 @@ export function plainAssertion(changes: Partial<AssertionConfiguration> = {}): A
 /** A connection that signs a JWT and sets nothing else. */
 export const plainConnection: Connection = {
   name: 'conn',
-  directInvocation: true,
   elements: ['endpointConnection/conn'],
   grant: { type: 'client_credentials' },
   clientId: 'theClient',

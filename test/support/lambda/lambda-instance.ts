@@ -27,7 +27,7 @@ export interface LambdaInstance {
 export interface InvokeOptions {
   /** The function's timeout. */
   readonly timeoutMilliseconds?: number
-  /** `aliasFor` the event if left out. */
+  /** If left out: for the functions of callers `aliasFor` the event, for all others none. */
   readonly alias?: string
 }
 
@@ -52,6 +52,7 @@ export class FunctionError extends Error {
 }
 
 const defaultTimeoutMilliseconds = 29_000
+const functionsOfCallers: readonly string[] = ['issue-token', 'call-api']
 const initLimitMilliseconds = 30_000
 const runtimeClient = fileURLToPath(import.meta.resolve('aws-lambda-ric'))
 const nativeClient = join(import.meta.dirname, 'lambda-native-client.cjs')
@@ -103,14 +104,16 @@ export async function startLambdaInstance(
   const initMilliseconds = performance.now() - startedAt
   child.kill('SIGSTOP')
 
+  const defaultAlias = (event: object) => (functionsOfCallers.includes(functionName) ? aliasFor(event) : undefined)
+
   return {
     initMilliseconds,
     output,
-    async invoke(event, { timeoutMilliseconds = defaultTimeoutMilliseconds, alias = aliasFor(event) } = {}) {
+    async invoke(event, { timeoutMilliseconds = defaultTimeoutMilliseconds, alias = defaultAlias(event) } = {}) {
       const requestId = randomUUID()
       const sentAt = performance.now()
       child.kill('SIGCONT')
-      api.send({ requestId, event, alias, deadline: Date.now() + timeoutMilliseconds })
+      api.send({ requestId, event, ...(alias !== undefined && { alias }), deadline: Date.now() + timeoutMilliseconds })
       try {
         const { answer, answeredAt } = await untilIdle(timeoutMilliseconds)
         overhearAnswer(answer)

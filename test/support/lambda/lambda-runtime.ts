@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 export interface SentInvocation {
   readonly requestId: string
   readonly event: object
-  readonly alias: string
+  readonly alias?: string
   /** Milliseconds since the epoch. */
   readonly deadline: number
 }
@@ -76,7 +76,7 @@ export function createRuntimeApi(functionName: string): RuntimeApi {
         'content-type': 'application/json',
         'lambda-runtime-aws-request-id': invocation.requestId,
         'lambda-runtime-deadline-ms': String(invocation.deadline),
-        'lambda-runtime-invoked-function-arn': `arn:aws:lambda:eu-central-1:123456789012:function:${functionName}:${invocation.alias}`,
+        'lambda-runtime-invoked-function-arn': `arn:aws:lambda:eu-central-1:123456789012:function:${[functionName, invocation.alias].filter(Boolean).join(':')}`,
         'lambda-runtime-trace-id': traceId,
       })
       next?.end(JSON.stringify(invocation.event))
