@@ -54,7 +54,7 @@ test('equals compares the whole value with timingSafeEqual, and finds equal and 
 test('these files compare secrets, each with equals or timingSafeEqual', () => {
   const comparing = sources.filter((path) => /\.equals\(|timingSafeEqual\(/.test(textOf(path)))
   assert.deepEqual(comparing, [
-    'infra/local/authorization-server.ts',
+    'infra/local/registered-grants.ts',
     'lib/access-token/token.ts',
     'lib/adapters/files/file-secrets.ts',
     'lib/adapters/http/dispatcher-cache.ts',
@@ -62,6 +62,6 @@ test('these files compare secrets, each with equals or timingSafeEqual', () => {
     'lib/secret/secret-cache.ts',
     'lib/secret/secret.ts',
     'lib/signing/signer-cache.ts',
-    'lib/token-endpoint/client-authentication.ts',
+    'lib/token-endpoint/request-keys.ts',
   ])
 })
