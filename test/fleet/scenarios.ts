@@ -46,6 +46,15 @@ const one = { event, callers: 1 }
 /** With this much time the tests show the lease, and not the speed of the machine. */
 const patient = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
 
+/** The grants for which no caller sends a user. */
+const grants: readonly (readonly [string, ElementChanges])[] = [
+  ['client_credentials', {}],
+  [
+    'jwt-bearer',
+    { oAuth: { grantType: 'jwt-bearer', assertionTokenRef: 'theTokenConfig', jwtAuthenticationTokenRef: undefined } },
+  ],
+]
+
 interface FleetOptions {
   readonly size?: number
   readonly changes?: ElementChanges
@@ -114,32 +123,34 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
     assert.equal(requests.length, 1)
   })
 
-  test(`${name}: if the holder is killed during its request, another instance takes over`, async (t) => {
-    const held = Promise.withResolvers<void>()
-    const fleet = await start(t, {
-      answer(_response, index) {
-        if (index > 0) return tokenAnswer()
-        held.resolve()
-        return undefined
-      },
-    })
-    if (!fleet) return
-    const [holder, ...others] = fleet.workers
-    theWorker(holder)
-      .call(one)
-      .catch(() => {})
-    await held.promise
-    const waiting = Promise.all(others.map((worker) => worker.call(atOnce)))
-    await pause(1_000)
-    theWorker(holder).signal('SIGKILL')
-    const answers = allAnswers(await waiting)
-    t.diagnostic(`the last of ${answers.length} answers after ${longest(answers)}: a lease of 12 s and 1 s of grace`)
+  for (const [grant, changes] of grants)
+    test(`${name}: with the grant ${grant}, if the holder is killed during its request, another instance takes over`, async (t) => {
+      const held = Promise.withResolvers<void>()
+      const fleet = await start(t, {
+        changes,
+        answer(_response, index) {
+          if (index > 0) return tokenAnswer()
+          held.resolve()
+          return undefined
+        },
+      })
+      if (!fleet) return
+      const [holder, ...others] = fleet.workers
+      theWorker(holder)
+        .call(one)
+        .catch(() => {})
+      await held.promise
+      const waiting = Promise.all(others.map((worker) => worker.call(atOnce)))
+      await pause(1_000)
+      theWorker(holder).signal('SIGKILL')
+      const answers = allAnswers(await waiting)
+      t.diagnostic(`the last of ${answers.length} answers after ${longest(answers)}: a lease of 12 s and 1 s of grace`)
 
-    assert.deepEqual(answers.map(failureOf).filter(Boolean), [])
-    assert.equal(fleet.requests.length, 2)
-    assert.equal(tokensIn(answers), 1)
-    assert.equal(new Set(fleet.requests.map(({ jwtId }) => jwtId)).size, 2, 'each request has a new assertion')
-  })
+      assert.deepEqual(answers.map(failureOf).filter(Boolean), [])
+      assert.equal(fleet.requests.length, 2)
+      assert.equal(tokensIn(answers), 1)
+      assert.equal(new Set(fleet.requests.map(({ jwtId }) => jwtId)).size, 2, 'each request has a new assertion')
+    })
 
   for (const { what, before, event: sleeps = event, meanwhile, assertAfter } of wakeUps)
     test(`${name}: a holder that wakes up after ${what} does not overwrite it`, async (t) => {

@@ -11,7 +11,7 @@ export interface ReceivedRequest {
   readonly url: string
   readonly headers: IncomingHttpHeaders
   readonly form: URLSearchParams
-  /** The `jti` of the client assertion. */
+  /** The `jti` of the assertion of the client, or else of the grant. */
   readonly jwtId?: string
 }
 
@@ -88,7 +88,7 @@ async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
   const chunks: Buffer[] = []
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
   const form = new URLSearchParams(Buffer.concat(chunks).toString())
-  const assertion = form.get('client_assertion')
+  const assertion = form.get('client_assertion') ?? form.get('assertion')
   const jwtId = assertion === null ? undefined : decodeJwt(assertion).jti
   return { url: request.url ?? '', headers: request.headers, form, ...(jwtId !== undefined && { jwtId }) }
 }
