@@ -39,6 +39,20 @@ test('alarms of the function and of the HTTP API roll a version back', (t) => {
   ])
 })
 
+test("the roles of CodeDeploy have AWS's own policy for this use, and nothing else", (t) => {
+  const { stack } = createTestStack(t, { gradualDeployment: {} })
+  const roles = Object.entries(resourcesOf(stack, 'AWS::IAM::Role')).filter(([id]) => id.includes('GradualDeployment'))
+  assert.equal(roles.length, 2)
+  for (const [, { Properties }] of roles) {
+    assert.match(JSON.stringify(Properties['AssumeRolePolicyDocument']), /"Service":"codedeploy\.amazonaws\.com"/)
+    assert.match(
+      JSON.stringify(Properties['ManagedPolicyArns']),
+      /:iam::aws:policy\/service-role\/AWSCodeDeployRoleForLambdaLimited"/,
+    )
+    assert.equal(Properties['Policies'], undefined)
+  }
+})
+
 test('the steps can be others', (t) => {
   const { stack } = createTestStack(t, { gradualDeployment: { config: LambdaDeploymentConfig.ALL_AT_ONCE } })
   for (const { Properties } of Object.values(resourcesOf(stack, groupType)))
