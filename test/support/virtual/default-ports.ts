@@ -1,4 +1,8 @@
 import { randomBytes } from 'node:crypto'
+// The product loads these at their first use. Virtual time does not wait for files, so they are loaded before.
+import '../../../lib/admission/unknown-parameters.ts'
+import '../../../lib/configuration/advice.ts'
+import '../../../lib/token-endpoint/answer-without-token.ts'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createApplication, type Ports } from '../../../lib/application/application.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
