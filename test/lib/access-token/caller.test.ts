@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { iamCaller, jwtCaller, knownCallers } from '../../../lib/access-token/caller.ts'
+import { certificateCaller, iamCaller, jwtCaller, knownCallers } from '../../../lib/access-token/caller.ts'
 
 test('all sessions of one role are one caller, and any other principal is its own caller', () => {
   const role = 'arn:aws:sts::111122223333:assumed-role/the-role'
@@ -30,4 +30,9 @@ test('a subject is a caller within its issuer, and no two of them have the same 
 
 test('the known callers have different names, and none of them can be the name of a subject', () => {
   assert.deepEqual(knownCallers, { direct: 'direct', local: 'local', tokenwell: 'tokenwell' })
+})
+
+test('the holder of a client certificate is named by issuer and subject, and is no subject of a JWT', () => {
+  assert.equal(certificateCaller('CN=ca', 'CN=orders'), '["certificate","CN=ca","CN=orders"]')
+  assert.notEqual(certificateCaller('CN=ca', 'CN=orders'), jwtCaller('CN=ca', 'CN=orders'))
 })

@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { admit, admitGrantType, admitRequest, InvalidRequestError } from '../../../lib/admission/admit-request.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
+import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
-import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import { unchangingConnections } from '../../support/virtual/virtual-ports.ts'
 
 const asked = (members: Partial<TokenRequest> = {}): TokenRequest => ({ connection: 'conn', further: {}, ...members })
@@ -101,4 +102,16 @@ test('requestMay can list the users', () => {
 test('a request is checked against the current elements', async () => {
   const { parameters, connection } = await admit(unchangingConnections(plainConnection), asked({ scope: ['a'] }))
   assert.deepEqual([parameters.scope, connection], [['a'], plainConnection])
+})
+
+test('a grant by assertion leaves nothing open to a request, and callers name no other grant than client_credentials', () => {
+  const assertion = plainAssertion()
+  const grant = { type: jwtBearer, assertion, assertionParameters: {} } as const
+  const connection = setting({}, { grant })
+  for (const request of [{ scope: ['a'] }, { resource: ['urn:a'] }, { audience: 'a' }])
+    refuses(connection, request, /cannot be set by a request for this connection/)
+  refuses(connection, { scope: ['Stryker was here'] }, /^scope cannot be set/)
+  admitRequest(connection, asked({ grantType: 'client_credentials' }))
+  assert.throws(() => admitRequest(connection, asked({ grantType: 'password' })), { error: 'unsupported_grant_type' })
+  admitRequest(ofUsers, asked({ username, password, grantType: 'password' }))
 })
