@@ -46,10 +46,18 @@ export interface CallerRequest extends TokenRequest {
 /** The parts of a token request that are needed to repeat it. Never a user or password. */
 export type RepeatableRequest = Pick<TokenRequest, 'scope' | 'resource' | 'audience' | 'further'>
 
-/** Undefined for a user's token: without the password the request can't be repeated. */
+/**
+ * Whether the token is a user's, or depends on what only the caller has. Such a request is never repeated or warmed, no log says what the
+ * server says of it, and its failures say nothing about others.
+ */
+export function isForUser({ username, password }: TokenRequest): boolean {
+  return username !== undefined || password !== undefined
+}
+
+/** Undefined for a user's token: Tokenwell can't repeat its request. */
 export function repeatableRequest(request: TokenRequest): RepeatableRequest | undefined {
-  const { scope, resource, audience, further, password } = request
-  if (password) return undefined
+  if (isForUser(request)) return undefined
+  const { scope, resource, audience, further } = request
   return {
     ...(scope && { scope }),
     ...(resource && { resource }),

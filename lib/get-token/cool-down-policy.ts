@@ -1,4 +1,5 @@
 import { knownCallers } from '../access-token/caller.ts'
+import { isForUser } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { CoolDownPass, CoolDownRegistry, Reservation } from '../fleet/cool-downs.ts'
 import type { Log } from '../log/log-event.ts'
@@ -192,9 +193,9 @@ const suspects = {
   nothing: undefined,
 } as const satisfies Record<Blame, Verdict['suspect']>
 
-/** With the grant type password there is no own request: only the caller has the user's password. */
-function suspectOf({ blames }: TokenEndpointError, { connection }: NamedRequest): Verdict['suspect'] {
-  return connection.grant.type === 'password' ? undefined : suspects[blames]
+/** Where a user's token needs what only the caller has, there is no own request that could show who is to blame. */
+function suspectOf({ blames }: TokenEndpointError, { request }: NamedRequest): Verdict['suspect'] {
+  return isForUser(request) ? undefined : suspects[blames]
 }
 
 /** Password guesses have their own quotas, and warm runs have a fixed number of tokens. */

@@ -1,5 +1,5 @@
 import { lifetimeOf } from '../access-token/lifetime.ts'
-import type { Token, TokenRequest } from '../access-token/token.ts'
+import { isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { Log, ToldAssertion } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
@@ -97,14 +97,17 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     answer: TokenEndpointAnswer,
   ): Promise<RefusedError> {
     const { id: server, tokenTypes } = connection.authorizationServer
-    const isForUser = parameters.username !== undefined
     // Most answers are tokens. The first other answer loads the module that reads those, which keeps a cold start short.
     const reader = await import('./answer-without-token.ts')
     const sent = sentSecrets(signed, parameters)
-    const refusal = reader.readRefusal(answer, { server, tokenTypes, sent, isForUser, now: now() })
+    const refusal = reader.readRefusal(answer, {
+      ...{ server, tokenTypes, sent },
+      isForUser: isForUser(request),
+      now: now(),
+    })
     const clock = clockReadingOf(signed, answer, refusal, now())
     return RefusedError.of(refusal, server, faultOf(refusal.error, connection, request), {
-      isForUser,
+      isForUser: isForUser(request),
       client: { clientId: connection.clientId, connection: connection.name },
       advice: clock && adviceOn(clock),
       clockOffset: clock && offsetBy(clock),
