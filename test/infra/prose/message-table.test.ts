@@ -21,7 +21,7 @@ test('the table has errors, findings, log sentences, alarms, the narration of th
   assert.ok(has('refused', 'lib/token-endpoint/token-endpoint-error.ts'))
   assert.ok(has('mistake', 'lib/configuration/resolve-connection.ts'))
   assert.ok(has('warning', 'lib/configuration/advice.ts'))
-  assert.ok(has('token_obtained', 'lib/log/log-event.ts'))
+  assert.ok(has('token_obtained', 'lib/log/token-events.ts'))
   assert.ok(has('error', 'infra/stack/tokenwell.ts'))
   assert.ok(has('error', 'test/support/servers/moto.ts'))
   assert.ok(has('', 'infra/stack/alarms.ts'))
