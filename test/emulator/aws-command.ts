@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../support/process/local-run.ts'
 import { MissingServerError } from '../support/servers/real-server.ts'
+import { outputOf, runProgram } from './run-program.ts'
 
-const commandMilliseconds = 600_000
 const commandNotFound = 127
 
 /** The AWS CLI, as an operator uses it. */
@@ -23,9 +22,7 @@ export async function findAwsCommand(environment: Readonly<Record<string, string
     throw new MissingServerError("The AWS CLI is not installed. Install it with: pip install 'awscli==1.46.3'")
   return {
     async run(lines, folder) {
-      const { status, output } = await runShell(lines, folder, environment)
-      if (status !== 0) throw new Error(`${lines}\nended with ${status}:\n${output.slice(-8_000)}`)
-      return output
+      return outputOf(await runShell(lines, folder, environment), lines)
     },
   }
 }
@@ -38,24 +35,6 @@ export function blocksOfPage(heading: string): string[] {
   return [...own.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
 }
 
-function runShell(
-  lines: string,
-  cwd: string,
-  environment: Readonly<Record<string, string>>,
-): Promise<{ readonly status: number | null; readonly output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('sh', ['-euc', lines], {
-      cwd,
-      env: { PATH: process.env['PATH'] ?? '', AWS_PAGER: '', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: commandMilliseconds,
-    })
-    let output = ''
-    for (const pipe of [child.stdout, child.stderr])
-      pipe.setEncoding('utf8').on('data', (text: string) => {
-        output += text
-      })
-    child.on('error', reject)
-    child.on('close', (status) => resolve({ status, output }))
-  })
+function runShell(lines: string, folder: string, environment: Readonly<Record<string, string>>) {
+  return runProgram('sh', ['-euc', lines], folder, { AWS_PAGER: '', ...environment })
 }

@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { root } from '../support/process/local-run.ts'
 import { MissingServerError } from '../support/servers/real-server.ts'
-
-const commandMilliseconds = 600_000
+import { outputOf, runProgram } from './run-program.ts'
 
 /** The CDK's own command line, as an operator uses it. */
 export interface CdkCommand {
@@ -64,24 +62,8 @@ function pathOfCdk(): string {
   }
 }
 
-function runNode(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const { PATH = '', HOME = '' } = process.env
-    const child = spawn(process.execPath, words, {
-      cwd: root,
-      env: { PATH, HOME, ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: commandMilliseconds,
-    })
-    let output = ''
-    for (const pipe of [child.stdout, child.stderr])
-      pipe.setEncoding('utf8').on('data', (text: string) => {
-        output += text
-      })
-    child.on('error', reject)
-    child.on('close', (status) => {
-      if (status === 0) resolve(output)
-      else reject(new Error(`${words.join(' ')} ended with ${status}:\n${output.slice(-8_000)}`))
-    })
-  })
+async function runNode(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<string> {
+  const { HOME = '' } = process.env
+  const ended = await runProgram(process.execPath, words, root, { HOME, ...environment })
+  return outputOf(ended, words.join(' '))
 }

@@ -10,7 +10,9 @@ const mutated = [
   'lib/api-call/{forwarded-headers,rejected-token,target-within}.ts',
   'lib/fleet/{connection-record,cool-down,cool-downs,lease,record-store,sealing,token-record}.ts',
   'lib/get-token/{attempts,cool-down-names,cool-down-policy,from-fleet,from-server,second-attempt,token-cache,token-memory}.ts',
-  'lib/token-endpoint/{answer-without-token,assertion,clock-offset,printable-description,token-answer,token-request-form}.ts',
+  'lib/signing/assertion.ts',
+  'lib/token-endpoint/{answer-without-token,clock-offset,printable-description,request-keys,token-answer,token-request-form}.ts',
+  'lib/token-endpoint/grants/*.ts',
 ]
 
 /**
@@ -26,7 +28,7 @@ export const toBeRunAgain: readonly string[] = [
 ]
 
 /** Tests in virtual time, in one process. A test that starts a server, or draws random values for seconds, may fail by chance. */
-const folders = 'test/lib/{access-token,admission,api-call,base,fleet,get-token,token-endpoint}/*.test.ts'
+const folders = 'test/lib/{access-token,admission,api-call,base,fleet,get-token,signing,token-endpoint}/*.test.ts'
 const leftOut =
   /^test\/(support\/(servers|functions|lambda|process\/(fleet|local))|contract\/(due|record|rotating)|lib\/get-token\/(properties|filled-memory)\.test)/
 
