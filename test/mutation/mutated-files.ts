@@ -12,7 +12,7 @@ const mutated = [
   'lib/get-token/{attempts,cool-down-names,cool-down-policy,from-fleet,from-server,second-attempt,token-cache,token-memory}.ts',
   'lib/signing/assertion.ts',
   'lib/token-endpoint/{answer-without-token,clock-offset,printable-description,request-keys,token-answer,token-request-form}.ts',
-  'lib/token-endpoint/grants/*.ts',
+  'lib/token-endpoint/grants/!(grant-form).ts',
 ]
 
 /**
