@@ -1,13 +1,8 @@
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import { batchesOf } from '../base/semaphore.ts'
 import { CacheUnavailableError, type CircuitBreaker } from './circuit-breaker.ts'
-import {
-  type ConnectionRecord,
-  type ConnectionState,
-  isSameState,
-  readConnectionRecord,
-  writeConnectionRecord,
-} from './connection-record.ts'
+import { type ConnectionRecord, isSameState, readConnectionRecord, writeConnectionRecord } from './connection-record.ts'
+import type { ConnectionState } from './connection-state.ts'
 import { type WithLaterFields, withLaterFields } from './later-fields.ts'
 import {
   connectionRecordName,

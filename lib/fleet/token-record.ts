@@ -1,5 +1,7 @@
 import { endWithin } from './believable.ts'
-import { type ConnectionState, readGeneration, warmUntil } from './connection-record.ts'
+import { readGeneration } from './connection-record.ts'
+import type { ConnectionState } from './connection-state.ts'
+import { warmUntil } from './kept-warm.ts'
 import type { RecordFields } from './record-store.ts'
 
 /** What the fleet knows about one token key. Times are milliseconds since the epoch. */

@@ -5,16 +5,16 @@ import { ElementStoreError } from '../configuration/element-store.ts'
 import { ConfigurationError, ConnectionDisabledError, UnknownConnectionError } from '../configuration/finding.ts'
 import { CacheUnavailableError, retryWhileCacheUnavailable } from '../fleet/circuit-breaker.ts'
 import { wasJustCleared } from '../fleet/clearing.ts'
+import type { ConnectionRecord } from '../fleet/connection-record.ts'
 import {
   activated,
-  type ConnectionRecord,
   type ConnectionState,
   cleared,
   disabledElements,
   type ElementsRevision,
   noElements,
   withStaged,
-} from '../fleet/connection-record.ts'
+} from '../fleet/connection-state.ts'
 import type { FleetRecords } from '../fleet/fleet-records.ts'
 import { revisionOf } from '../get-token/from-server.ts'
 import type { Log } from '../log/log-event.ts'

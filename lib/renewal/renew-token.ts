@@ -8,13 +8,9 @@ import { type ConnectionCache, isFingerprintOf } from '../configuration/connecti
 import { ConnectionDisabledError, UnknownConnectionError } from '../configuration/finding.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { CacheUnavailableError } from '../fleet/circuit-breaker.ts'
-import {
-  type ConnectionRecord,
-  disabledElements,
-  type ElementsRevision,
-  noElements,
-  warmVariants,
-} from '../fleet/connection-record.ts'
+import type { ConnectionRecord } from '../fleet/connection-record.ts'
+import { disabledElements, type ElementsRevision, noElements } from '../fleet/connection-state.ts'
+import { warmVariants } from '../fleet/kept-warm.ts'
 import type { RecordName } from '../fleet/record-store.ts'
 import { attemptMilliseconds, type FromFleet, type LeasedOutcome } from '../get-token/from-fleet.ts'
 import type { TokenNeed } from '../get-token/from-server.ts'

@@ -6,12 +6,8 @@ import { decodeProtectedHeader } from 'jose'
 import { type RepeatableRequest, type Token, type TokenKey, tokenKey } from '../../lib/access-token/token.ts'
 import { timerPause } from '../../lib/adapters/process/clock.ts'
 import { CacheUnavailableError, createCircuitBreaker } from '../../lib/fleet/circuit-breaker.ts'
-import {
-  type ElementsRevision,
-  readConnectionRecord,
-  withStaged,
-  writeConnectionRecord,
-} from '../../lib/fleet/connection-record.ts'
+import { readConnectionRecord, writeConnectionRecord } from '../../lib/fleet/connection-record.ts'
+import { type ElementsRevision, withStaged } from '../../lib/fleet/connection-state.ts'
 import { createFleetRecords } from '../../lib/fleet/fleet-records.ts'
 import type { Lease } from '../../lib/fleet/lease.ts'
 import { LeaseLostError } from '../../lib/fleet/lease.ts'

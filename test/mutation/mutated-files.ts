@@ -8,7 +8,7 @@ const mutated = [
   'lib/access-token/*.ts',
   'lib/admission/*.ts',
   'lib/api-call/{forwarded-headers,rejected-token,target-within}.ts',
-  'lib/fleet/{connection-record,cool-down,cool-downs,lease,record-store,sealing,token-record}.ts',
+  'lib/fleet/{connection-record,connection-state,cool-down,cool-downs,kept-warm,lease,record-store,sealing,token-record}.ts',
   'lib/get-token/{attempts,cool-down-names,cool-down-policy,from-fleet,from-server,second-attempt,token-cache,token-memory}.ts',
   'lib/signing/assertion.ts',
   'lib/token-endpoint/{answer-without-token,clock-offset,printable-description,request-keys,token-answer,token-request-form}.ts',
@@ -21,7 +21,9 @@ const mutated = [
  */
 export const toBeRunAgain: readonly string[] = [
   'lib/fleet/connection-record.ts',
+  'lib/fleet/connection-state.ts',
   'lib/fleet/cool-down.ts',
+  'lib/fleet/kept-warm.ts',
   'lib/get-token/from-fleet.ts',
   'lib/get-token/from-server.ts',
   'lib/get-token/token-cache.ts',

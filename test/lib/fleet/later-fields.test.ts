@@ -7,9 +7,10 @@ import { createAuthenticRecords } from '../../../lib/fleet/authentic-records.ts'
 import { createSecretsVersionChanger } from '../../../lib/fleet/change-secrets-version.ts'
 import type { CircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
 import { createClearing } from '../../../lib/fleet/clearing.ts'
-import { activated, cleared, own, withUse } from '../../../lib/fleet/connection-record.ts'
+import { activated, cleared } from '../../../lib/fleet/connection-state.ts'
 import { createCoolDownRegistry } from '../../../lib/fleet/cool-downs.ts'
 import { createFleetRecords } from '../../../lib/fleet/fleet-records.ts'
+import { own, withUse } from '../../../lib/fleet/kept-warm.ts'
 import {
   clearingRecordName,
   connectionRecordName,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ConnectionState, Variant } from '../../../lib/fleet/connection-record.ts'
+import type { ConnectionState } from '../../../lib/fleet/connection-state.ts'
+import type { Variant } from '../../../lib/fleet/kept-warm.ts'
 import {
   asOfGeneration,
   dueAt,
