@@ -4,8 +4,8 @@ import type { ClientMetadata } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
 import type { AssertionConfiguration, Connection, TlsConfiguration } from '../../lib/configuration/connection.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
-import { oneLine } from '../../lib/secret/secret.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
+import { readPassword, readSharedKey } from '../../lib/signing/secret-use.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
 
 /** The registration data of these connections' clients, with public keys only. */
@@ -23,7 +23,11 @@ export async function describeClients(
 }
 
 async function describeClient(connection: Connection, secrets: SecretStore): Promise<ClientMetadata> {
-  const { clientId, clientAuthentication: way, grant, parameters } = connection
+  const { clientId, clientAuthentication: way, grant, parameters, authorizationServer } = connection
+  const use = {
+    element: `authorizationServer/${authorizationServer.id}`,
+    host: new URL(authorizationServer.tokenEndpoint).hostname,
+  }
   const common: ClientMetadata = {
     client_id: clientId,
     redirect_uris: [],
@@ -40,7 +44,9 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
     ...client,
     ...ofGrant,
     ...credentials,
-    ...('passwordSecret' in way && { client_secret: oneLine(await secrets.get(way.passwordSecret)).reveal() }),
+    ...('passwordSecret' in way && {
+      client_secret: readPassword(way.passwordSecret, await secrets.get(way.passwordSecret), use).reveal(),
+    }),
     ...('assertion' in way && { token_endpoint_auth_signing_alg: way.assertion.algorithm }),
     ...(keys.length > 0 && { jwks: { keys: withoutTwins(keys) } }),
   }
@@ -50,7 +56,7 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
 async function describeKey({ key, algorithm }: AssertionConfiguration, secrets: SecretStore) {
   const secret = await secrets.get(key.location)
   const metadata: Pick<ClientMetadata, 'client_secret' | 'jwks'> = isSharedKeyAlgorithm(algorithm)
-    ? { client_secret: oneLine(secret).reveal() }
+    ? { client_secret: readSharedKey(key.location, secret).reveal() }
     : { jwks: { keys: readSigningKeys(key.location, secret).map(publicJwk) } }
   return metadata
 }

@@ -46,7 +46,7 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
 
     /**
      * The signer of the previous key, or undefined if no key signed before. If the keys have times, the clock decides which key that is.
-     * Otherwise it is the key of the secret's previous version.
+     * Otherwise it is the key of the secret's previous version, unless that one signs alike.
      * @throws {SecretError} when the secret can't be read
      * @throws {KeyStoreError} when the previous version holds no key that fits
      */
@@ -59,7 +59,9 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
       const secretBefore = await secrets.getPrevious(key.location)
       if (!secretBefore || secretBefore.equals(secret)) return undefined
       if (use) demandHost(key.location, secretBefore, use)
-      return currentSigner(createVersionSigners(key, algorithm, secretBefore), now(), revoked)
+      const signersBefore = createVersionSigners(key, algorithm, secretBefore)
+      if (signsAlike(signersBefore, signers, now(), revoked)) return undefined
+      return currentSigner(signersBefore, now(), revoked)
     },
 
     /** These keys sign no longer, and earlier revocations still hold: an attacker may have removed them from the list. */
@@ -71,14 +73,16 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
 }
 
 /** The signers of one version of a secret, for one algorithm. */
-type VersionSigners = { readonly kind: 'shared_key'; readonly signer: Signer } | KeyPairSigners
+type VersionSigners = { readonly kind: 'shared_key'; readonly text: Secret; readonly signer: Signer } | KeyPairSigners
 type KeyPairSigners = ReturnType<typeof createKeyPairSigners>
 
 /** @throws {KeyStoreError} when the secret does not hold keys for that algorithm */
 function createVersionSigners(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
   if (!key.generated) demandUnreserved(key.location)
-  if (isSharedKeyAlgorithm(algorithm))
-    return { kind: 'shared_key', signer: createSharedKeySigner(key, algorithm, secret) }
+  if (isSharedKeyAlgorithm(algorithm)) {
+    const text = readSharedKey(key.location, secret)
+    return { kind: 'shared_key', text, signer: createSharedKeySigner(key, algorithm, text) }
+  }
   return createKeyPairSigners(key, algorithm, readSigningKeys(key.location, secret))
 }
 
@@ -101,6 +105,21 @@ function currentSigner(signers: VersionSigners, now: number, revoked: RevokedKey
   return signers.signerOf(signers.choice.current(now, revoked))
 }
 
+/** Whether a server that refused one version would refuse the other, because only `hosts` or `expiresAt` differ, or the form. */
+function signsAlike(one: VersionSigners, other: VersionSigners, now: number, revoked: RevokedKeys): boolean {
+  if (one.kind === 'shared_key') return other.kind === 'shared_key' && one.text.equals(other.text)
+  return other.kind === 'key_pairs' && isSameKey(one.choice.current(now, revoked), other.choice.current(now, revoked))
+}
+
+function isSameKey(one: SigningKey, other: SigningKey): boolean {
+  const certificatesOf = ({ certificates }: SigningKey) => certificates.map(({ fingerprint256 }) => fingerprint256)
+  return (
+    one.privateKey.equals(other.privateKey) &&
+    one.keyId === other.keyId &&
+    certificatesOf(one).join() === certificatesOf(other).join()
+  )
+}
+
 function previousSigner(signers: KeyPairSigners, now: number, revoked: RevokedKeys): Signer | undefined {
   const signingKey = signers.choice.previous(now, revoked)
   return signingKey && signers.signerOf(signingKey)
@@ -113,8 +132,8 @@ function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorit
 }
 
 /** The key is the UTF-8 bytes of the text, as in z/OS Connect. */
-function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): Signer {
-  const bytes = Buffer.from(readSharedKey(location, secret).reveal(), 'utf8')
+function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, text: Secret): Signer {
+  const bytes = Buffer.from(text.reveal(), 'utf8')
   const neededBytes = Number(algorithm.slice(2)) / 8
   // RFC 7518 section 3.2: a key shorter than the digest weakens it.
   if (bytes.length < neededBytes)

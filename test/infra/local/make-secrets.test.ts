@@ -106,12 +106,14 @@ test('two connections of one client are registered as one client with the rights
   }
 })
 
-test("a client with a password is registered with it, without an editor's line break", async (t) => {
-  const folder = await temporaryFolder(t, { 'the-password': 'mine\n' })
-  const connection = await connectionOf(t, basic, authData)
-  const [client] = await describeClients([connection], fileSecrets(folder, 'local'))
-  assert.equal(client?.client_secret, 'mine')
-  assert.equal(client.token_endpoint_auth_method, 'client_secret_basic')
+test("a client with a password is registered with it, without an editor's line break or the members beside it", async (t) => {
+  for (const text of ['mine\n', '{ "password": "mine", "hosts": ["as.example"] }']) {
+    const folder = await temporaryFolder(t, { 'the-password': text })
+    const connection = await connectionOf(t, basic, authData)
+    const [client] = await describeClients([connection], fileSecrets(folder, 'local'))
+    assert.equal(client?.client_secret, 'mine')
+    assert.equal(client.token_endpoint_auth_method, 'client_secret_basic')
+  }
 })
 
 test('a client that authenticates with a certificate gets one with its key, and is registered with it', async (t) => {

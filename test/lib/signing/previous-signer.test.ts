@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { jwtVerify } from 'jose'
+import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
 import type { SignatureAlgorithm } from '../../../lib/configuration/signature-algorithm.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
@@ -72,6 +73,23 @@ test('without a previous version, or with the same text in it, there is no previ
   for (const previous of [undefined, pem(one)]) {
     const { signers } = theSigners(pem(one), previous)
     assert.equal(await signers.previous({ jwtBuilder, location }, 'ES256'), undefined)
+  }
+})
+
+test('a previous version that signs alike is no previous key, although it has another form or other members', async () => {
+  const shared = randomBytes(32).toString('hex')
+  const { signers } = theSigners(JSON.stringify({ key: shared, hosts: ['as.example.com'] }), `${shared}\n`)
+  assert.equal(await signers.previous({ jwtBuilder, location }, 'HS256'), undefined)
+
+  const ofOne = theSigners(JSON.stringify({ privateKey: pem(one), hosts: ['as.example.com'] }), pem(one))
+  assert.equal(await ofOne.signers.previous({ jwtBuilder, location }, 'ES256'), undefined)
+})
+
+test('the same key with another kid or another certificate is a previous key', async () => {
+  const certificate = await createKeyCertificate(one, 'theClient')
+  for (const before of [JSON.stringify({ privateKey: pem(one), kid: 'a' }), pem(one) + certificate]) {
+    const { signers } = theSigners(pem(one), before)
+    await assertSignedBy(await signers.previous({ jwtBuilder, location }, 'ES256'), createPublicKey(one))
   }
 })
 
