@@ -268,7 +268,7 @@ test('a secret is revealed only where it is used', () => {
     'lib/fleet/cache-keys.ts',
     'lib/fleet/sealing.ts',
     'lib/get-token/cool-down-names.ts',
-    'lib/get-token/token-cache.ts',
+    'lib/get-token/shared-token.ts',
     'lib/key-lifecycle/rotation-steps.ts',
     'lib/secret/secret.ts',
     'lib/signing/secret-use.ts',

@@ -7,7 +7,6 @@ import {
   type TokenKey,
 } from '../access-token/token.ts'
 import { lostRace } from '../base/compare-and-set.ts'
-import { isJsonObject, parseJson } from '../base/decoding.ts'
 import { CacheUnavailableError, type CircuitBreaker, unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import type { FleetRecords, ReadRecord } from '../fleet/fleet-records.ts'
 import { own, type Use, withoutUse, withUse } from '../fleet/kept-warm.ts'
@@ -16,8 +15,8 @@ import { type RecordName, recordNameOf, tokenRecordName } from '../fleet/record-
 import { type Sealing, UnreadableTokenError } from '../fleet/sealing.ts'
 import { dueAt, isLeased, withoutFailure, withoutLease, withoutToken } from '../fleet/token-record.ts'
 import type { Log } from '../log/log-event.ts'
-import { Secret } from '../secret/secret.ts'
 import { readFailure } from '../token-endpoint/token-endpoint-error.ts'
+import { ofActiveGeneration, readSharedToken, type SharedToken, sealable } from './shared-token.ts'
 import { CoolingDownError } from './token-error.ts'
 import type { Invalidation, Rejection } from './token-memory.ts'
 
@@ -31,13 +30,6 @@ const storingMilliseconds = 3_000
 
 /** Enough to tell the callers of one connection apart. */
 const callerDigestLength = 11
-
-/** A token as the fleet shares it: with its generation and the request that it answers. */
-export interface SharedToken extends Token {
-  readonly generation: number
-  /** Absent where the request can't be repeated: the user's password is not kept. */
-  readonly asked?: RepeatableRequest
-}
 
 /** What the fleet knew about a token at one time. */
 export interface Look {
@@ -281,16 +273,6 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
   }
 }
 
-/** The values in clear may be forged: they and the seal must both name the active generation, and the token must not be dropped. */
-function ofActiveGeneration(
-  sealed: SharedToken | undefined,
-  { record, connection }: ReadRecord,
-): SharedToken | undefined {
-  const { generation, refreshAt } = record
-  if (!sealed || generation !== connection?.generation || generation !== sealed.generation) return undefined
-  return { ...sealed, refreshAt: Math.min(refreshAt ?? sealed.refreshAt, sealed.usableUntil) }
-}
-
 function failureIn({ record, connection }: ReadRecord, now: number): SharedFailure | undefined {
   const { failure, failedAt, coolDownUntil, retryAt, failedFingerprint } = record
   // A request by other elements, or after a clearing, may succeed.
@@ -300,31 +282,4 @@ function failureIn({ record, connection }: ReadRecord, now: number): SharedFailu
   const until = coolDownUntil ?? failedAt
   const waitSeconds = Math.max(1, Math.ceil(((retryAt ?? until) - now) / 1000))
   return error && { failedAt, until, error: CoolingDownError.after(error, waitSeconds) }
-}
-
-function sealable(token: SharedToken) {
-  const { refreshAt, expiresAt, generation } = token
-  return { text: writeSharedToken(token), refreshAt, expiresAt, generation }
-}
-
-/** The text to seal. It must go nowhere else: it holds the token in clear. */
-export function writeSharedToken({ accessToken, ...token }: SharedToken): Secret {
-  return new Secret(JSON.stringify({ ...token, accessToken: accessToken.reveal() }))
-}
-
-/** @throws {UnreadableTokenError} where the text isn't a token of that record in the form of this version */
-export function readSharedToken(text: Secret, { group }: RecordName): SharedToken {
-  const written = parseJson(text.reveal())
-  const token = isJsonObject(written) ? written : {}
-  const { id, connection, accessToken, asked, issuedAt, refreshAt, usableUntil, expiresAt, generation } = token
-  const isRead =
-    connection === group &&
-    [id, accessToken].every((each) => typeof each === 'string') &&
-    [issuedAt, refreshAt, usableUntil, expiresAt, generation].every((each) => typeof each === 'number') &&
-    (asked === undefined || isJsonObject(asked))
-  if (!isRead)
-    throw new UnreadableTokenError(
-      'The decrypted text is not a token of this connection, or another version of Tokenwell wrote it. It counts as a miss.',
-    )
-  return { ...(token as unknown as SharedToken), accessToken: new Secret(String(accessToken)) }
 }

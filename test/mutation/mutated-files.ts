@@ -9,7 +9,7 @@ const mutated = [
   'lib/admission/*.ts',
   'lib/api-call/{forwarded-headers,rejected-token,target-within}.ts',
   'lib/fleet/{connection-record,connection-state,cool-down,cool-downs,kept-warm,lease,record-store,sealing,token-record}.ts',
-  'lib/get-token/{attempts,cool-down-names,cool-down-policy,from-fleet,from-server,second-attempt,token-cache,token-memory}.ts',
+  'lib/get-token/{attempts,cool-down-names,cool-down-policy,from-fleet,from-server,second-attempt,shared-token,token-cache,token-memory}.ts',
   'lib/signing/assertion.ts',
   'lib/token-endpoint/{answer-without-token,clock-offset,printable-description,request-keys,token-answer,token-request-form}.ts',
   'lib/token-endpoint/grants/!(grant-form).ts',
@@ -26,6 +26,7 @@ export const toBeRunAgain: readonly string[] = [
   'lib/fleet/kept-warm.ts',
   'lib/get-token/from-fleet.ts',
   'lib/get-token/from-server.ts',
+  'lib/get-token/shared-token.ts',
   'lib/get-token/token-cache.ts',
 ]
 
