@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { createLocalJWKSet, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
 import type Provider from 'oidc-provider'
 import { errors } from 'oidc-provider'
-import { jwtBearer } from '../../lib/configuration/grant-type.ts'
+import { accountCredentials, jwtBearer } from '../../lib/configuration/grant-type.ts'
 
 /* The grants that oidc-provider does not implement itself. */
 
@@ -24,6 +24,19 @@ export function addPasswordGrant(provider: Provider, users: ReadonlyMap<string, 
       ctx.body = await answerOf(new provider.ClientCredentials({ client: ctx.oidc.client, ...(scope && { scope }) }))
     },
     ['username', 'password', 'scope'],
+  )
+}
+
+/** Zoom's grant: the client names its account. */
+export function addAccountCredentialsGrant(provider: Provider): void {
+  provider.registerGrantType<{ account_id?: string; scope?: string }>(
+    accountCredentials,
+    async (ctx) => {
+      const { account_id: account, scope } = ctx.oidc.params
+      if (account === undefined) throw new errors.InvalidRequest('account_id is missing')
+      ctx.body = await answerOf(new provider.ClientCredentials({ client: ctx.oidc.client, ...(scope && { scope }) }))
+    },
+    ['account_id', 'scope'],
   )
 }
 

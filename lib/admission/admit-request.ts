@@ -35,6 +35,8 @@ export async function admit(
 export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
   admitGrantType(isForUser(connection) ? 'password' : 'client_credentials', request)
   const { scope, resource, audience, further } = connection.parameters
+  const { scopeSeparator } = connection.authorizationServer
+  demandSingleScopes(request.scope, scopeSeparator)
   const allowed = (name: string, values: readonly string[] | undefined, configured: readonly string[]) =>
     admitValues(connection, name, values, configured)
 
@@ -43,11 +45,21 @@ export function admitRequest(connection: Connection, request: TokenRequest): Gra
     allowed(name, [value], Object.hasOwn(further, name) ? (listOf(further[name]) ?? []) : [])
   return {
     scope: allowed('scope', request.scope, scope),
+    ...(scopeSeparator !== undefined && { scopeSeparator }),
     resource: allowed('resource', request.resource, resource),
     ...(admittedAudience !== undefined && { audience: admittedAudience }),
     ...admitUser(connection, request),
     further: { ...further, ...request.further },
   }
+}
+
+/** The server would read such a scope as two, so that the token key and the check of the scope would be about another scope. */
+function demandSingleScopes(scope: readonly string[] | undefined, separator: string | undefined): void {
+  if (separator !== undefined && scope?.some((each) => each.includes(separator)))
+    throw new InvalidRequestError(
+      'scope',
+      `has a scope that contains ${JSON.stringify(separator)}. Separate scopes by blanks: Tokenwell sends them as this server wants them.`,
+    )
 }
 
 function listOf(value: string | undefined): readonly string[] | undefined {

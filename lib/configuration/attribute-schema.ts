@@ -95,7 +95,7 @@ export function oneOrMoreTexts(message: string) {
 const shortNames = Object.keys(grantTypesByShortName) as (keyof typeof grantTypesByShortName)[]
 /** A short name or the name of the RFC. Once read, it is the name of the RFC. */
 export const grantType = v.pipe(
-  v.picklist([...grantTypes, ...shortNames], 'client_credentials, password or jwt-bearer'),
+  v.picklist([...grantTypes, ...shortNames], 'client_credentials, password, account_credentials or jwt-bearer'),
   v.transform((value) => (value === 'jwt-bearer' ? grantTypesByShortName[value] : value)),
 )
 
@@ -149,6 +149,13 @@ export const tokenTypes = v.pipe(
   oneOrMoreTexts(tokenTypesMessage),
   v.check((types) => types.every(isTokenType), tokenTypesMessage),
   v.description('Values of token_type, beside Bearer, that this server uses for bearer tokens.'),
+)
+
+/** No character that scopes often contain, and no `+`, which is a blank in a form. */
+const scopeSeparators = [' ', ',', ';', '|'] as const
+export const scopeSeparator = v.pipe(
+  v.picklist(scopeSeparators, 'a blank, a comma, a semicolon or |'),
+  v.description('The character between two scopes in a token request to this server, and in its answer.'),
 )
 
 const certificateSubjectsMessage =

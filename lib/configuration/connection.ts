@@ -35,7 +35,7 @@ export interface Warming {
 
 export type Grant = PlainGrant | JwtBearerGrant
 
-/** RFC 6749 sections 4.4 and 4.3. */
+/** RFC 6749 sections 4.4 and 4.3, and Zoom's `account_credentials`. */
 export interface PlainGrant {
   readonly type: Exclude<GrantType, typeof jwtBearer>
 }
@@ -134,6 +134,8 @@ export interface ResolvedAuthorizationServer extends Transport {
   readonly tokenEndpoint: string
   /** Values of `token_type`, beside `Bearer`, for its bearer tokens. */
   readonly tokenTypes?: readonly string[]
+  /** Between two scopes in a text, where it is no blank (RFC 6749 section 3.3). */
+  readonly scopeSeparator?: string
   readonly maximumConcurrency: number
   /** The cool-down after the first failure. It doubles after each further failure, up to 5 min. */
   readonly coolDownSeconds: number
@@ -209,9 +211,9 @@ function changesOfMeaning(_connection: Connection): readonly string[] {
  */
 export function fingerprintOf(connection: Connection, changes = changesOfMeaning(connection)): string {
   const { grant, clientId, clientAuthentication, authorizationServer, parameters, requestMay } = connection
-  const { tokenEndpoint, issuer, lifetime } = authorizationServer
+  const { tokenEndpoint, issuer, lifetime, scopeSeparator } = authorizationServer
   const identity = {
-    ...{ grantType: grant.type, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay },
+    ...{ grantType: grant.type, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay, scopeSeparator },
     ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
     ...('assertion' in grant && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
     // Without a change of meaning the hash is that of 0.1 and 0.2.

@@ -96,6 +96,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   if (endpoint.directInvocation === true) checkDirectInvocation(root, findings)
   const element: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
   const grant = resolveGrant(resolution, element, config)
+  checkScopes(resolution, config, element)
   resolution.advice?.onConfig(config, element)
   checkRequestMay(config, element, findings)
   const warming = resolveWarming(endpoint, config.grantType, root, findings)
@@ -116,6 +117,22 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
     ...(config.requestMay && { requestMay: config.requestMay }),
     ...(endpoint.clientCertificateSubjects && { clientCertificateSubjects: endpoint.clientCertificateSubjects }),
     ...(warming && { warming }),
+  }
+}
+
+/** The server would read such a scope as two. */
+function checkScopes({ graph, findings }: Resolution, config: OAuthConfig, element: ElementReference): void {
+  const { scopeSeparator = ' ' } = graph.get('authorizationServer', config.authServerRef) ?? {}
+  const listed = config.requestMay?.['scope'] ?? []
+  const scopes = { scope: config.scope, defaultScope: config.defaultScope, requestMay: listed === true ? [] : listed }
+  for (const [attribute, values] of Object.entries(scopes)) {
+    const scope = values?.find((each) => each.includes(scopeSeparator))
+    if (scope === undefined) continue
+    findings.addMistake(
+      element,
+      attribute,
+      `The scope ${JSON.stringify(scope)} contains the scopeSeparator of authorizationServer/${config.authServerRef}. Write its parts as a list of scopes, or correct scopeSeparator.`,
+    )
   }
 }
 

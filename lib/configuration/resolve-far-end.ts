@@ -37,12 +37,13 @@ export function resolveAuthorizationServer(
   const transport = resolveTransport(resolution, new URL(server.tokenEndpoint), server, serverDefaults)
   checkTransport(resolution, element, server, transport)
   resolution.advice?.onServer(server, element)
-  const { issuer, tokenTypes, maximumLifetimeSeconds, marginSeconds } = server
+  const { issuer, tokenTypes, scopeSeparator, maximumLifetimeSeconds, marginSeconds } = server
   return {
     id,
     ...(issuer !== undefined && { issuer }),
     tokenEndpoint: server.tokenEndpoint,
     ...(tokenTypes !== undefined && { tokenTypes }),
+    ...(scopeSeparator !== undefined && scopeSeparator !== ' ' && { scopeSeparator }),
     ...transport,
     maximumConcurrency: server.maximumConcurrency ?? serverDefaults.maximumConcurrency,
     coolDownSeconds: server.coolDownSeconds ?? serverDefaults.coolDownSeconds,

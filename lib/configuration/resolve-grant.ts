@@ -2,7 +2,7 @@ import type { Grant, JwtBearerGrant } from './connection.ts'
 import type { AssertionParameters, ElementReference, OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
-import { jwtBearer } from './grant-type.ts'
+import { accountCredentials, jwtBearer } from './grant-type.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
 
 /** Resolves the grant of a connection. Undefined if it can't be resolved. Then there is a finding. */
@@ -19,6 +19,12 @@ export function resolveGrant(
       element,
       'grantType',
       "The password grant gives a user's password to clients. New clients must not use it (RFC 9700 section 2.4).",
+    )
+  if (type === accountCredentials && config.parameters?.['account_id'] === undefined)
+    findings.addMistake(
+      element,
+      'parameters',
+      'The grant type account_credentials needs the parameter account_id. Add account_id to this attribute.',
     )
   for (const attribute of ['assertionTokenRef', 'assertionParameters'] as const)
     if (config[attribute] !== undefined)

@@ -214,9 +214,21 @@ function offsetBy(clock: ClockReading): ClockOffset | undefined {
   return { milliseconds: clock.offsetMilliseconds, isGuess: clock.kind === 'guessed' }
 }
 
-/** RFC 6749 section 5.1: a server may leave out the scope where it grants the requested one. */
+/**
+ * RFC 6749 section 5.1: a server may leave out the scope where it grants the requested one. Callers get scopes that are separated by
+ * blanks, whatever the server's separator is.
+ */
 function scopeOf({ scope }: TokenAnswer, asked: GrantParameters): Pick<Token, 'scope'> {
-  if (scope !== undefined) return { scope }
+  const { scopeSeparator } = asked
+  if (scope !== undefined && scopeSeparator === undefined) return { scope }
+  if (scope !== undefined)
+    return {
+      scope: scope
+        .replaceAll(scopeSeparator ?? '', ' ')
+        .split(' ')
+        .filter(Boolean)
+        .join(' '),
+    }
   return asked.scope.length > 0 ? { scope: asked.scope.join(' ') } : {}
 }
 

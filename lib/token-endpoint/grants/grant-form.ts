@@ -9,6 +9,8 @@ export type GrantKey = { readonly grant: JwtBearerGrant; readonly signer: Signer
 /** The parameters of a token request other than the client's credentials. */
 export interface GrantParameters {
   readonly scope: readonly string[]
+  /** Between two scopes in a text, where it is no blank. */
+  readonly scopeSeparator?: string
   readonly resource: readonly string[]
   readonly audience?: string
   readonly username?: string

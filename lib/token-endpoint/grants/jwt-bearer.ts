@@ -1,7 +1,7 @@
 import type { JwtBearerGrant } from '../../configuration/connection.ts'
 import { type AssertionMoment, signAssertion } from '../../signing/assertion.ts'
 import type { Signer } from '../../signing/signer.ts'
-import { commonParameters } from './common-parameters.ts'
+import { commonParameters, scopeText } from './common-parameters.ts'
 import type { GrantForm, GrantParameters } from './grant-form.ts'
 
 /** RFC 7523 section 2.1: a signed JWT is the grant. Some servers read scope and resource from its claims. */
@@ -13,8 +13,9 @@ export async function jwtBearerForm(
 ): Promise<GrantForm> {
   const { scope, resource } = parameters
   const claims = {
-    ...(assertionParameters.scope && claimOf('scope', scope, assertionParameters.scope)),
-    ...(assertionParameters.resource && claimOf('resource', resource, assertionParameters.resource)),
+    ...(assertionParameters.scope && claimOf('scope', scope, assertionParameters.scope, scopeText(parameters))),
+    ...(assertionParameters.resource &&
+      claimOf('resource', resource, assertionParameters.resource, resource.join(' '))),
   }
   const inForm = {
     ...parameters,
@@ -31,7 +32,12 @@ export async function jwtBearerForm(
 }
 
 /** No claim where the request has no value. */
-function claimOf(name: string, values: readonly string[], form: 'text' | 'list'): Record<string, unknown> {
+function claimOf(
+  name: string,
+  values: readonly string[],
+  form: 'text' | 'list',
+  text: string,
+): Record<string, unknown> {
   if (values.length === 0) return {}
-  return { [name]: form === 'list' ? values : values.join(' ') }
+  return { [name]: form === 'list' ? values : text }
 }

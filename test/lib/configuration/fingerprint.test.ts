@@ -137,6 +137,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     maximumConcurrency: isNothing(1),
     coolDownSeconds: isNothing(5),
     tokenTypes: isNothing('JWT'),
+    scopeSeparator: counts(','),
     allowLoopbackHttp: isNothing(true),
     acceptedWarnings: isNothing('anything'),
   },

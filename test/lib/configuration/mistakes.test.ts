@@ -149,7 +149,10 @@ test('the finding for a wrong value says what it must be, and never shows the va
       /tlsAuthenticationClientId: It must be a non-empty text .*\. The value is empty\.$/,
     ],
     [{ server: { receiveTimeout: '8760h1ms' } }, /receiveTimeout: It must be a duration/],
-    [{ oAuth: { grantType: 'implicit' } }, /grantType: It must be client_credentials, password or jwt-bearer/],
+    [
+      { oAuth: { grantType: 'implicit' } },
+      /grantType: It must be client_credentials, password, account_credentials or jwt-bearer/,
+    ],
     [
       { oAuth: { authServerRef: 'theServer, another' } },
       /authServerRef: It must be the id of one authorizationServer element/,

@@ -163,3 +163,19 @@ test('with clientAuthentication, a server may have a basicAuthRef for its other 
   const { clientId, clientAuthentication } = await resolveConn(t, { ...elements, authData })
   assert.deepEqual([clientId, clientAuthentication.method], ['theClient', 'private_key_jwt'])
 })
+
+test('account_credentials needs account_id in parameters, and is a plain grant otherwise', async (t) => {
+  const zoom = (parameters?: object) => theGrant({ oAuth: { ...accountGrant, parameters } })
+  const accountGrant = {
+    ...{ grantType: 'account_credentials', assertionTokenRef: undefined },
+    jwtAuthenticationTokenRef: 'theTokenConfig',
+  }
+  const { grant, warming, warnings } = await resolveConn(t, zoom({ account_id: 'x' }))
+  assert.deepEqual([grant, warnings], [{ type: 'account_credentials' }, []])
+  assert.ok(warming)
+  const expected = [
+    /^oAuthConfig\/theConfig parameters: The grant type account_credentials needs the parameter account_id/,
+  ]
+  assertLines(await mistakesOf(t, zoom()), expected)
+  assertLines(await mistakesOf(t, zoom({ tenant: 'x' })), expected)
+})

@@ -136,6 +136,16 @@ test('scope and resource can be claims instead, as a text or as a list', async (
   assert.deepEqual(oneOfBoth.others[1], ['scope', 'read write'])
 })
 
+test('scopes have the separator of the server, in the body and in a text claim, and resources are separated by blanks', async () => {
+  const parameters = { ...everything, scopeSeparator: ',' }
+  const form = new URLSearchParams(await bodyOf('client_credentials', parameters, byHeader))
+  assert.equal(form.get('scope'), 'read,write')
+  const { claims } = await assertionOf({ scope: 'text', resource: 'text' }, parameters)
+  assert.deepEqual([claims['scope'], claims['resource']], ['read,write', 'https://a.example https://b.example'])
+  const asList = await assertionOf({ scope: 'list' }, parameters)
+  assert.deepEqual(asList.claims['scope'], ['read', 'write'])
+})
+
 test('without scope and resource there is no such claim', async () => {
   const { claims } = await assertionOf({ scope: 'list', resource: 'text' }, nothing)
   assert.deepEqual(

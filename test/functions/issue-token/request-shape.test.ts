@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import type { RawElements } from '../../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  type ScriptedAnswer,
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../../support/functions/load-function.ts'
+import { root } from '../../support/process/local-run.ts'
+import type { ReceivedRequest } from '../../support/servers/scripted-token-endpoint.ts'
+
+/* Requests in the form that single providers want, at a strict token endpoint over TLS: it takes that form alone. */
+
+const page = readFileSync(join(root, 'lib', 'configuration', 'README.md'), 'utf8')
+
+/** The example of a provider in the reference of elements, with the token endpoint of the test. */
+function exampleOf(provider: string, issuer: string, changes: Record<string, unknown> = {}): RawElements {
+  const section = page.split(/^#{2,3} /m).find((part) => part.startsWith(`${provider}\n`)) ?? ''
+  const elements = JSON.parse(/```json\n(.*?)\n```/s.exec(section)?.[1] ?? '') as RawElements
+  for (const server of Object.values(elements['authorizationServer'] ?? {})) {
+    const { pathname, search } = new URL(String(server['tokenEndpoint']))
+    server['tokenEndpoint'] = `${issuer}${pathname}${search}`
+  }
+  for (const config of Object.values(elements['oAuthConfig'] ?? {})) Object.assign(config, changes)
+  return {
+    ...elements,
+    ssl: { defaultSSLConfig: { trustStoreRef: 'theTrust' } },
+    keyStore: { theTrust: { location: 'tokenwell/local/authorization-server-ca' } },
+  }
+}
+
+/** What a provider takes, exactly. */
+interface Demand {
+  readonly path: string
+  /** Headers that must have this value, or no value at all. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly form: readonly (readonly [string, string])[]
+  readonly answer?: Record<string, unknown>
+}
+
+/** Refuses any deviation, as the provider does, and says which one in the answer. */
+function strictly({ path, headers, form, answer }: Demand, request: ReceivedRequest): ScriptedAnswer {
+  const sent = {
+    path: request.url,
+    headers: Object.fromEntries(Object.keys(headers).map((name) => [name, request.headers[name]])),
+    form: [...request.form].toSorted(),
+  }
+  try {
+    assert.deepEqual(sent, { path, headers, form: form.toSorted() })
+    return tokenAnswer(answer)
+  } catch (error) {
+    refusals.push(String(error))
+    return { status: 400, body: { error: 'invalid_request' } }
+  }
+}
+
+const refusals: string[] = []
+
+/** @param secret the name of the client's secret, which the local run makes */
+async function startProvider(t: TestContext, provider: string, secret: string, demand: (secret: string) => Demand) {
+  refusals.length = 0
+  const set = await startIssueTokenWithScriptedServer(
+    t,
+    (issuer) => exampleOf(provider, issuer),
+    (request) => strictly(demand(value), request),
+  )
+  const value = readFileSync(join(set.workspace.secretsFolder, secret), 'utf8')
+  return {
+    ...set,
+    async token(body = '') {
+      const { status, body: answer } = await set.http(tokenRequest(provider.toLowerCase(), body))
+      assert.equal(status, 200, `${JSON.stringify(answer)} ${refusals.join()}`)
+      return answer
+    },
+  }
+}
+
+test('Adobe gets scopes that are separated by commas, and the client secret in the body', async (t) => {
+  // developer.adobe.com/developer-console/docs/guides/authentication/ServerToServerAuthentication/ims
+  const demand = (secret: string): Demand => ({
+    path: '/ims/token/v3',
+    headers: { authorization: undefined, 'content-type': 'application/x-www-form-urlencoded' },
+    form: [
+      ['grant_type', 'client_credentials'],
+      ['client_id', 'my-client-id'],
+      ['client_secret', secret],
+      ['scope', 'openid,AdobeID,read_organizations'],
+    ],
+    answer: { scope: 'openid,AdobeID, read_organizations' },
+  })
+  const { token } = await startProvider(t, 'Adobe', 'adobe-secret', demand)
+  const { scope } = await token()
+  assert.equal(scope, 'openid AdobeID read_organizations', 'callers get blanks (RFC 6749 section 3.3)')
+})
+
+test('a request may narrow a scope whatever the separator is, and no scope in it may contain the separator', async (t) => {
+  const demand = (secret: string): Demand => ({
+    path: '/ims/token/v3',
+    headers: {},
+    form: [
+      ['grant_type', 'client_credentials'],
+      ['client_id', 'my-client-id'],
+      ['client_secret', secret],
+      ['scope', 'openid,AdobeID'],
+    ],
+  })
+  const { token, http, requests } = await startProvider(t, 'Adobe', 'adobe-secret', demand)
+  const { scope } = await token('scope=openid AdobeID')
+  assert.equal(scope, 'openid AdobeID')
+  const { status, body } = await http(tokenRequest('adobe', 'scope=openid,AdobeID'))
+  assert.equal(status, 400)
+  assert.match(String(body['error_description']), /^scope has a scope that contains ','\. Separate scopes by blanks/)
+  assert.equal(requests.length, 1)
+})
+
+test('a scope that the element leaves to requests is not a way around the separator', async (t) => {
+  const { http, requests } = await startIssueTokenWithScriptedServer(
+    t,
+    (issuer) => exampleOf('Adobe', issuer, { scope: undefined }),
+    () => tokenAnswer(),
+  )
+  assert.equal((await http(tokenRequest('adobe', 'scope=openid,AdobeID'))).status, 400)
+  assert.equal(requests.length, 0)
+})
+
+test('Zoom gets account_credentials with the account, and the client in the header', async (t) => {
+  // developers.zoom.us/docs/internal-apps/s2s-oauth
+  const demand = (secret: string): Demand => ({
+    path: '/oauth/token',
+    headers: {
+      authorization: `Basic ${Buffer.from(`my-client-id:${secret}`).toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    form: [
+      ['grant_type', 'account_credentials'],
+      ['account_id', 'my-account-id'],
+    ],
+  })
+  const { token, http } = await startProvider(t, 'Zoom', 'zoom-secret', demand)
+  const first = await token()
+  const again = await token('grant_type=client_credentials&account_id=my-account-id')
+  assert.equal(again['access_token'], first['access_token'], 'callers ask alike for every grant')
+  assert.equal((await http(tokenRequest('zoom', 'account_id=another'))).status, 400)
+  const { connections } = (await http({ method: 'GET', path: '/connections' })).body as never
+  assert.equal(connections[0]['grant_type'], 'account_credentials')
+})
+
+test('oidc-provider with this grant issues a token for the account', async (t) => {
+  const { http, tokenRequests } = await startIssueTokenWithOidcProvider(t, (issuer) => {
+    const elements = exampleOf('Zoom', issuer, { scope: 'meeting:read' })
+    Object.assign(elements['authorizationServer']?.['zoomServer'] ?? {}, { tokenEndpoint: `${issuer}/token` })
+    return elements
+  })
+  const { status, body } = await http(tokenRequest('zoom', ''))
+  assert.deepEqual([status, body['scope']], [200, 'meeting:read'])
+  assert.equal(tokenRequests(), 1)
+})
