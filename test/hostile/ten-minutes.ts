@@ -25,7 +25,9 @@ export interface TenMinutes {
   readonly told: string | undefined
 }
 
-type Recorded = { readonly answer: TokenEndpointAnswer } | { readonly error: unknown }
+type Outcome = { readonly answer: TokenEndpointAnswer } | { readonly error: unknown }
+/** `at` is the second when the server answered. An answer may hold dates, which mean something at that time only. */
+type Recorded = Outcome & { readonly at: number }
 
 const tenMinutesMilliseconds = 600_000
 /** The time between requests while there is a token. */
@@ -33,6 +35,8 @@ const secondsBetween = 30
 const atATime = 8
 const virtualIssuer = 'https://as.example.com'
 const latency = 50
+/** A server that answers has more time than a busy machine needs. */
+const patience = { connectTimeoutMilliseconds: 30_000, receiveTimeoutMilliseconds: 30_000 }
 /**
  * A virtual signer signs the same each time, so an answer that repeats the assertion is recognized when it is played
  * again.
@@ -78,16 +82,17 @@ async function record(
   authority: Authority,
   elsewhere: string,
 ): Promise<readonly Recorded[]> {
-  const { script, endpoint, form = '', outcome, requests } = behaviour
+  const { script, endpoint, form = '', outcome, requests, hangs = false } = behaviour
   const options = { certificate: await authority.issue(), ...(await endpoint?.(authority)) }
-  const server = await startScriptedTokenEndpoint(
-    (request, response, index) => script(request, response, index, elsewhere),
-    options,
-  )
+  let at = secondOf(Date.now())
+  const server = await startScriptedTokenEndpoint((request, response, index) => {
+    at = secondOf(Date.now())
+    return script(request, response, index, elsewhere)
+  }, options)
   const fields = new URLSearchParams(form)
   fields.set('client_assertion', assertion.reveal())
-  const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds, ...far } = serverOf(behaviour, server.issuer)
-  const resolved = { ...far, connectTimeoutMilliseconds, receiveTimeoutMilliseconds }
+  const resolved = { ...serverOf(behaviour, server.issuer), ...(!hangs && patience) }
+  const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds } = resolved
   const request = {
     connection: 'conn',
     headers: {},
@@ -100,15 +105,20 @@ async function record(
   const recorded: Recorded[] = []
   // Only a server that recovers by itself changes its answers.
   const most = outcome.startsWith('200') && requests > 1 ? requests + 1 : 1
-  while (recorded.length < most)
-    recorded.push(
-      await recorder.post(resolved, request).then(
-        (answer) => ({ answer }),
-        (error: unknown) => ({ error }),
-      ),
+  while (recorded.length < most) {
+    const got = await recorder.post(resolved, request).then(
+      (answer): Outcome => ({ answer }),
+      (error: unknown): Outcome => ({ error }),
     )
+    recorded.push({ ...got, at })
+  }
   server.close()
   return recorded
+}
+
+/** `Date` and `Retry-After` have whole seconds. */
+function secondOf(milliseconds: number): number {
+  return Math.floor(milliseconds / 1_000) * 1_000
 }
 
 function serverOf({ changes }: Behaviour, issuer: string): ResolvedAuthorizationServer {
@@ -138,17 +148,21 @@ async function play(recorded: readonly Recorded[], server: ResolvedAuthorization
 function describeRecorded(recorded: Recorded): unknown {
   if ('error' in recorded) return [String(recorded.error), recorded.error]
   const { date, ...answer } = recorded.answer
-  const minutesAhead = Math.round((Date.parse(date ?? '') - Date.now()) / 60_000)
-  return JSON.stringify({ ...answer, minutesAhead }).replaceAll(/hostile-token-[0-9a-f-]{36}/g, 'a token')
+  const secondsAhead = (Date.parse(date ?? '') - recorded.at) / 1_000
+  return JSON.stringify({ ...answer, secondsAhead }).replaceAll(/hostile-token-[0-9a-f-]{36}/g, 'a token')
 }
 
 function withOtherToken({ body, ...answer }: TokenEndpointAnswer, index: number): TokenEndpointAnswer {
   return { ...answer, body: body.replace(/("access_token":"[^"]+)"/, `$1${index}"`) }
 }
 
-/** One caller asks every half minute, and after a failure as soon as `Retry-After` allows. */
+/**
+ * One caller asks every half minute, and after a failure as soon as `Retry-After` allows. The first request is at the time of its
+ * recording, however long ago that is.
+ */
 async function playAnew(recorded: readonly Recorded[], server: ResolvedAuthorizationServer): Promise<TenMinutes> {
-  const clock = { aheadMilliseconds: Date.now() - createVirtualTime().now() }
+  const [{ at }] = recorded as readonly [Recorded]
+  const clock = { aheadMilliseconds: at - createVirtualTime().now() }
   let served = 0
   const { time, get, requests } = createTokensInVirtualTime(
     () => {

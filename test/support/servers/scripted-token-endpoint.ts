@@ -93,8 +93,9 @@ async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
   return { url: request.url ?? '', headers: request.headers, form, ...(jwtId !== undefined && { jwtId }) }
 }
 
+/** Node.js renews its own Date by a timer, which is late in a busy process. */
 function answer(response: ServerResponse, { status = 200, headers = {}, body = '' }: ScriptedAnswer): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  response.writeHead(status, { 'content-type': 'application/json', date: new Date().toUTCString(), ...headers })
   response.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body))
 }
 
