@@ -124,9 +124,11 @@ async function makeKey({
   issuer,
   subject = issuer,
   certificateThumbprint,
+  hasCertificateChain,
 }: AssertionConfiguration): Promise<object> {
   const privateKey = generateKey(algorithm, key.generated?.modulusLength ?? 2048)
-  const certificate = certificateThumbprint === 'none' ? undefined : await createKeyCertificate(privateKey, subject)
+  const isSent = certificateThumbprint !== 'none' || hasCertificateChain
+  const certificate = isSent ? await createKeyCertificate(privateKey, subject) : undefined
   return {
     ...privateKey.export({ format: 'jwk' }),
     kid: key.alias ?? keyIdOf(privateKey),

@@ -81,7 +81,7 @@ async function inspectKey(
   use: SecretUse,
   { secrets, signers, now }: Inspection,
 ): Promise<readonly Finding[]> {
-  const { key, algorithm, certificateThumbprint } = assertion
+  const { key, algorithm, certificateThumbprint, hasCertificateChain } = assertion
   if (key.generated) return []
   const builder: ElementReference = { kind: 'jwtBuilder', id: key.jwtBuilder }
   const isShared = algorithm.startsWith('HS')
@@ -89,7 +89,7 @@ async function inspectKey(
     createHeader(assertion, await signers.current(key, algorithm, use))
     if (isShared) return []
     const keys = readSigningKeys(key.location, await secrets.get(key.location))
-    const severity = certificateThumbprint === 'none' ? 'warning' : 'mistake'
+    const severity = certificateThumbprint === 'none' && !hasCertificateChain ? 'warning' : 'mistake'
     return keys
       .filter(({ keyId }) => key.alias === undefined || key.alias === keyId)
       .flatMap(({ certificates: [own] }) => (own ? datesOf(own, key.location, now) : []))

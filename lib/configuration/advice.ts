@@ -9,19 +9,18 @@ import {
 } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import { type Finding, type FindingList, isMistake } from './finding.ts'
+import { type AssertionElements, adviseOnOmitted } from './omitted.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 /** Warnings for operators: about configurations that real authorization servers refuse, and attributes without effect. */
 export type Advice = ReturnType<typeof createAdvice>
 
-/** The elements and attributes that describe the assertion. */
-export interface AssertionOrigin {
-  readonly builder: ElementReference
-  readonly tokenConfig: ElementReference
+/** The assertion, its server, and the attributes that warnings are about. */
+export interface AssertionOrigin extends AssertionElements {
   readonly lifetimeAttribute: 'expiresInSeconds' | 'expiry'
   readonly server: AuthorizationServer | undefined
-  /** The assertion authenticates the client, or is the grant (RFC 7523 sections 2.2 and 2.1). */
-  readonly use: 'client' | 'grant'
+  /** The URL where Tokenwell publishes the keys of the jwtBuilder. */
+  readonly jwkSet: string
 }
 
 /** Only `inspectConnection` uses it. Token requests read no warnings, so they do not load this module. */
@@ -32,6 +31,8 @@ export function createAdvice(findings: FindingList) {
       adviseOnTimes(assertion, origin, findings)
       adviseOnAudiences(assertion, origin, findings)
       adviseOnConstantClaims(assertion.claims, origin.tokenConfig, findings)
+      adviseOnOmitted(assertion.omitted ?? [], origin, findings)
+      adviseOnHeader(assertion, origin, findings)
     },
     onKey: (builder: JwtBuilder, element: ElementReference) => adviseOnIgnoredKeyAttributes(builder, element, findings),
     onServer(server: AuthorizationServer, element: ElementReference): void {
@@ -61,7 +62,7 @@ function isAccepted({ element, attribute = '' }: Finding, readings: readonly Ele
 }
 
 function adviseOnIdentity(
-  { issuer, subject, hasJwtId, claims }: AssertionConfiguration,
+  { issuer, subject, hasJwtId, claims, omitted = [] }: AssertionConfiguration,
   { builder, tokenConfig, use }: AssertionOrigin,
   findings: FindingList,
 ): void {
@@ -69,23 +70,26 @@ function adviseOnIdentity(
   const clientId = JSON.stringify(subject)
   const toSet = 'iss' in claims ? 'iss in claims' : 'issuer'
   // The subject of a grant is a user, or is left out.
-  if (use === 'client' && (claims['iss'] ?? issuer) !== subject)
+  if (use === 'client' && !omitted.includes('iss') && (claims['iss'] ?? issuer) !== subject)
     findings.addWarning(
       place,
       attribute,
       `The iss of the assertion is not the client id. Most servers refuse that (RFC 7523 section 3). Set ${toSet} to ${clientId}.`,
     )
 
-  if (!hasJwtId && !('jti' in claims))
+  const isOmitted = omitted.includes('jti')
+  if (isOmitted || (!hasJwtId && !('jti' in claims)))
     findings.addWarning(
       builder,
-      'jti',
-      'An assertion without jti can be replayed, and servers that follow OpenID Connect refuse it. Leave jti true.',
+      isOmitted ? 'omit' : 'jti',
+      'An assertion without jti can be replayed, and servers that follow OpenID Connect refuse it. Send jti.',
     )
 }
 
 /** The maximum at Auth0 and HelseID, and in FAPI profiles. */
 const longLifetimeSeconds = 300
+/** As HelseID's own client does. */
+const shortLifetimeSeconds = 10
 
 function adviseOnTimes(
   { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds, claims }: AssertionConfiguration,
@@ -97,6 +101,13 @@ function adviseOnTimes(
       builder,
       lifetimeAttribute,
       'Many servers refuse an assertion that is valid for more than 5 minutes. Make it shorter: an assertion is used only once, immediately.',
+    )
+
+  if (expiresInSeconds < shortLifetimeSeconds && !('exp' in claims))
+    findings.addWarning(
+      builder,
+      lifetimeAttribute,
+      'A server that is slow, or whose clock is ahead, would get the assertion after its exp. Make it at least 10 seconds.',
     )
 
   if (issuedAtOffsetSeconds > 0)
@@ -111,6 +122,29 @@ function adviseOnTimes(
       builder,
       'nbfOffset',
       'The nbf would be in the future, but an assertion is used immediately. Leave this attribute out.',
+    )
+}
+
+/** A server that reads `jku` finds only the keys of that JWK set. */
+function adviseOnHeader(
+  { header = {}, key, omitted = [], hasCertificateChain, certificateThumbprint }: AssertionConfiguration,
+  { builder, jwkSet }: AssertionOrigin,
+  findings: FindingList,
+): void {
+  if (!key.generated) return
+  const { jku } = header
+  // The local run publishes them without TLS, which jku may not name.
+  if (jku !== undefined && jku !== jwkSet && jwkSet.startsWith('https:'))
+    findings.addWarning(
+      builder,
+      'header',
+      `The jku is another URL than the one where Tokenwell publishes its keys. Set it to ${jwkSet}.`,
+    )
+  if (omitted.includes('kid') && !hasCertificateChain && certificateThumbprint === 'none')
+    findings.addWarning(
+      builder,
+      'omit',
+      'With jwkEnabled the JWK set has several keys, and without kid a server may choose the wrong one. Send kid.',
     )
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isJsonObject } from '../base/decoding.ts'
+import type { Omittable } from './assertion-schema.ts'
 import type { AssertionParameters, CertificateThumbprint, GrantType, RequestMay } from './element.ts'
 import type { jwtBearer } from './grant-type.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
@@ -93,6 +94,12 @@ export interface AssertionConfiguration {
   /** The header `typ`. Absent if the operator set `none`. */
   readonly type?: string
   readonly certificateThumbprint: CertificateThumbprint
+  /** Present if the header has the certificate chain of the key. */
+  readonly hasCertificateChain?: true
+  /** Further members of the header. */
+  readonly header?: Readonly<Record<string, unknown>>
+  /** What the assertion does not have, although the settings above give it. */
+  readonly omitted?: readonly Omittable[]
   readonly key: KeyReference
 }
 
@@ -222,8 +229,11 @@ export function fingerprintOf(connection: Connection, changes = changesOfMeaning
   return createHash('sha256').update(canonicalJson(identity)).digest('base64url')
 }
 
-function assertionIdentity({ issuer, subject, audiences, scope, claims }: AssertionConfiguration): object {
-  return { issuer, subject, audiences, scope, claims }
+/** A server may decide by any member of the header that the operator adds. `kid` and certificates only find the key. */
+function assertionIdentity(assertion: AssertionConfiguration): object {
+  const { issuer, subject, audiences, scope, claims, header, omitted = [] } = assertion
+  const absent = (['iss', 'sub'] as const).filter((name) => omitted.includes(name))
+  return { issuer, subject, audiences, scope, claims, header, ...(absent.length > 0 && { omitted: absent }) }
 }
 
 /** JSON text that does not depend on the order of members. */

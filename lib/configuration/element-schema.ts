@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { findDuplicateName, isDeeplyNested, isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
+import { header, omit } from './assertion-schema.ts'
 import {
   assertionParameters,
   basePath,
@@ -158,6 +159,7 @@ export const elementSchemas = {
     issuedAtOffset: v.exactOptional(duration({ least: '-1h', resolutionMilliseconds: 1000 })),
     jti: v.exactOptional(flag),
     scope: v.exactOptional(text()),
+    omit: v.exactOptional(omit),
     signatureAlgorithm: v.exactOptional(v.picklist(signatureAlgorithms, `one of ${signatureAlgorithms.join(', ')}`)),
     keyStoreRef: v.exactOptional(reference('keyStore')),
     keyAlias: v.exactOptional(text()),
@@ -165,6 +167,8 @@ export const elementSchemas = {
     sharedKey: v.exactOptional(secretName('the key of an HS* algorithm')),
     typ: v.exactOptional(v.pipe(text(), v.description('The header typ. The value none leaves it out.'))),
     certificateThumbprint: v.exactOptional(v.picklist(['none', 'x5t#S256', 'x5t'], 'none, x5t#S256 or x5t')),
+    x5c: v.exactOptional(v.pipe(flag, v.description('Whether the header has the certificate chain of the key.'))),
+    header: v.exactOptional(header),
     jwkEnabled: v.exactOptional(flag),
     jwkSigningKeySize: v.exactOptional(oneOf([2048, 3072, 4096])),
     jwkRotationTime: v.exactOptional(duration({ least: '4h', bareUnit: 'm', resolutionMilliseconds: 3_600_000 })),

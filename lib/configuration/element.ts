@@ -20,6 +20,7 @@ export type EndpointConnection = Elements['endpointConnection']
 export type OAuthConfig = Elements['oAuthConfig']
 export type AuthorizationServer = Elements['authorizationServer']
 export type JwtBuilder = Elements['jwtBuilder']
+export type OAuthTokenConfig = Elements['oAuthTokenConfig']
 
 export type GrantType = NonNullable<OAuthConfig['grantType']>
 /** The caller parameters that a request may set, by name: any value (`true`) or one of the listed values. */

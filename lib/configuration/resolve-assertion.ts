@@ -3,6 +3,7 @@ import type { AssertionConfiguration } from './connection.ts'
 import type { ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
+import { refuseSettingOmitted } from './omitted.ts'
 import { assertionSeconds, resolveKey } from './resolve-key.ts'
 import { defaultSignatureAlgorithm } from './signature-algorithm.ts'
 
@@ -40,10 +41,12 @@ export function resolveAssertion(
   }
   const server = graph.get('authorizationServer', serverId)
   demandBeginBeforeEnd(assertion, element, findings)
+  refuseSettingOmitted(builder, tokenConfig, { builder: element, tokenConfig: tokenElement, use }, findings)
   if (use === 'client') demandSubject(assertion, tokenElement, findings)
   resolution.advice?.onAssertion(assertion, {
     ...{ builder: element, tokenConfig: tokenElement, server, use },
     ...lifetimePlace(builder),
+    jwkSet: `${deployment.publicUrl}/jwt/${element.id}/jwk`,
   })
   return assertion
 }
@@ -64,7 +67,7 @@ function demandSubject(
 
 /** The settings that depend only on the jwtBuilder. */
 function ownAttributes(builder: JwtBuilder) {
-  const { typ = 'JWT', nbfOffset, scope } = builder
+  const { typ = 'JWT', nbfOffset, scope, x5c, header, omit } = builder
   return {
     expiresInSeconds: assertionSeconds(builder),
     issuedAtOffsetSeconds: (builder.issuedAtOffset ?? 0) / 1000,
@@ -74,6 +77,9 @@ function ownAttributes(builder: JwtBuilder) {
     algorithm: builder.signatureAlgorithm ?? defaultSignatureAlgorithm,
     ...(typ !== 'none' && { type: typ }),
     certificateThumbprint: builder.certificateThumbprint ?? 'none',
+    ...(x5c && { hasCertificateChain: true as const }),
+    ...(header && { header }),
+    ...(omit && { omitted: omit }),
   } satisfies Partial<AssertionConfiguration>
 }
 

@@ -64,7 +64,7 @@ function ownerOf({ id }: ElementReference, { revokedKeys }: JwtBuilder): Pick<Ke
 function resolveSharedKey(
   { findings }: Resolution,
   element: ElementReference,
-  { signatureAlgorithm: algorithm, sharedKey, jwkEnabled, certificateThumbprint = 'none' }: JwtBuilder,
+  { signatureAlgorithm: algorithm, sharedKey, jwkEnabled, certificateThumbprint = 'none', x5c }: JwtBuilder,
 ): KeyReference | undefined {
   if (jwkEnabled)
     findings.addMistake(
@@ -78,6 +78,7 @@ function resolveSharedKey(
       'certificateThumbprint',
       `The key of ${algorithm} has no certificate. Take this attribute out.`,
     )
+  if (x5c) findings.addMistake(element, 'x5c', `The key of ${algorithm} has no certificate. Take this attribute out.`)
   if (sharedKey !== undefined) return { jwtBuilder: element.id, location: sharedKey }
   findings.addMistake(
     element,
@@ -130,6 +131,7 @@ export interface BuilderKey {
   readonly algorithm: SignatureAlgorithm
   readonly key: KeyReference
   readonly certificateThumbprint: CertificateThumbprint
+  readonly hasCertificateChain: boolean
   /** From the making of an assertion to its `exp`. */
   readonly assertionSeconds: number
 }
@@ -157,6 +159,7 @@ export async function resolveBuilderKey(
     algorithm: builder.signatureAlgorithm ?? defaultSignatureAlgorithm,
     key,
     certificateThumbprint: builder.certificateThumbprint ?? 'none',
+    hasCertificateChain: builder.x5c ?? false,
     assertionSeconds: assertionSeconds(builder),
   }
 }

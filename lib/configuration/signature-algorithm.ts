@@ -8,6 +8,7 @@ export const signatureAlgorithms = [
   'ES256',
   'ES384',
   'ES512',
+  'Ed25519',
   'EdDSA',
   'HS256',
   'HS384',
@@ -26,6 +27,11 @@ export const defaultSignatureAlgorithm: SignatureAlgorithm = 'RS256'
 /** Whether it is an HS* algorithm: client and server share the key. */
 export function isSharedKeyAlgorithm(algorithm: SignatureAlgorithm): boolean {
   return algorithm.startsWith('HS')
+}
+
+/** Whether it signs with an Ed25519 key. RFC 9864 replaces the name EdDSA, which many servers still demand, by Ed25519. */
+export function isEdwardsAlgorithm(algorithm: string): boolean {
+  return algorithm === 'Ed25519' || algorithm === 'EdDSA'
 }
 
 /** Whether it is an RS* or PS* algorithm. */

@@ -105,7 +105,7 @@ export async function resolveRotatedBuilder(
     throw new RotationRefusedError(
       `The element ${name} does not exist. Add it, or end the rotation of its secret and delete the secret.`,
     )
-  const { algorithm, certificateThumbprint, key } = builder
+  const { algorithm, certificateThumbprint, hasCertificateChain, key } = builder
   if (isSharedKeyAlgorithm(algorithm))
     throw new RotationRefusedError(
       `${name} signs with a shared key (${algorithm}), which Tokenwell does not rotate. Change it together with the authorization server.`,
@@ -117,6 +117,10 @@ export async function resolveRotatedBuilder(
   if (certificateThumbprint !== 'none')
     throw new RotationRefusedError(
       `${name} sets certificateThumbprint to ${certificateThumbprint}, but a key that Tokenwell makes has no certificate. Set certificateThumbprint to none, or use your own keys.`,
+    )
+  if (hasCertificateChain)
+    throw new RotationRefusedError(
+      `${name} sets x5c, but a key that Tokenwell makes has no certificate. Take x5c out, or use your own keys.`,
     )
   return { ...builder, generated: key.generated }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { AssertionConfiguration } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { Signer } from './signer.ts'
@@ -34,7 +35,7 @@ export async function signAssertion(
   const { iat, nbf, exp } = claims
   return {
     assertion: await signer.sign(header, claims),
-    validity: { from: Math.max(Number(iat), Number(nbf ?? 0)) * 1000, until: Number(exp) * 1000 },
+    validity: { from: Math.max(Number(iat ?? 0), Number(nbf ?? 0)) * 1000, until: Number(exp) * 1000 },
     header,
     claims,
   }
@@ -50,7 +51,7 @@ export interface AssertionMoment {
 
 /**
  * The claim set of an assertion (RFC 7523 section 3), by the rules of z/OS Connect: the operator's claims overwrite all others except
- * `sub`, which is always `tokenSubject`, and `iat`, which is always the time of signing.
+ * `sub`, which is always `tokenSubject`, and `iat`, which is always the time of signing. Claims in `omitted` are left out.
  */
 export function createClaims(
   assertion: AssertionConfiguration,
@@ -58,8 +59,8 @@ export function createClaims(
 ): Record<string, unknown> {
   const nowSeconds = Math.floor(now / 1000)
   const issuedAt = nowSeconds + assertion.issuedAtOffsetSeconds
-  const { audiences, notBeforeOffsetSeconds, scope } = assertion
-  return {
+  const { audiences, notBeforeOffsetSeconds, scope, omitted = [] } = assertion
+  const claims = {
     iss: assertion.issuer,
     // A single audience is a string: some servers refuse an array, and RFC 7523bis requires a single value.
     ...(audiences.length > 0 && { aud: audiences.length === 1 ? audiences[0] : audiences }),
@@ -71,6 +72,11 @@ export function createClaims(
     ...(assertion.subject !== undefined && { sub: assertion.subject }),
     iat: issuedAt,
   }
+  return omitted.length === 0 ? claims : without(claims, omitted)
+}
+
+function without(claims: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !names.includes(name)))
 }
 
 /** A JOSE header (RFC 7515 section 4.1). */
@@ -80,17 +86,31 @@ export interface JoseHeader {
   readonly typ?: string
   readonly x5t?: string
   readonly 'x5t#S256'?: string
+  readonly x5c?: readonly string[]
+  /** What the operator adds. */
+  readonly [member: string]: unknown
 }
 
-/** @throws {KeyStoreError} when the elements ask for a thumbprint and the key has no certificate */
+/** @throws {KeyStoreError} when the elements ask for a certificate or its thumbprint and the key has no certificate */
 export function createHeader(assertion: AssertionConfiguration, signer: Signer): JoseHeader {
-  const { algorithm, type, certificateThumbprint } = assertion
+  const { algorithm, type, certificateThumbprint, hasCertificateChain, header, omitted } = assertion
   return {
     alg: algorithm,
     ...(type !== undefined && { typ: type }),
-    ...(signer.keyId !== undefined && { kid: signer.keyId }),
+    ...(signer.keyId !== undefined && !omitted?.includes('kid') && { kid: signer.keyId }),
     ...(certificateThumbprint !== 'none' && { [certificateThumbprint]: thumbprint(assertion, signer) }),
+    ...(hasCertificateChain && { x5c: certificateChain(assertion, signer) }),
+    ...header,
   }
+}
+
+/** RFC 7515 section 4.1.6: the certificate of the key is the first. */
+function certificateChain({ key }: AssertionConfiguration, { certificateChain: chain }: Signer): readonly string[] {
+  if (chain) return chain
+  throw new KeyStoreError(
+    key.location,
+    'holds no certificate, but x5c is true. Add the certificate and its chain beside the key, or take x5c out.',
+  )
 }
 
 function thumbprint({ certificateThumbprint, key }: AssertionConfiguration, { certificate }: Signer): string {
@@ -100,4 +120,9 @@ function thumbprint({ certificateThumbprint, key }: AssertionConfiguration, { ce
       `holds no certificate, but certificateThumbprint is ${certificateThumbprint}. Add the certificate beside the key, or set certificateThumbprint to none.`,
     )
   return certificateThumbprint === 'x5t' ? certificate.sha1Thumbprint : certificate.sha256Thumbprint
+}
+
+/** The thumbprint of the certificate in the header, for a log. Undefined without a certificate. */
+export function thumbprintIn({ 'x5t#S256': sha256, x5t, x5c: [own] = [] }: JoseHeader): string | undefined {
+  return sha256 ?? x5t ?? (own && createHash('sha256').update(Buffer.from(own, 'base64')).digest('base64url'))
 }

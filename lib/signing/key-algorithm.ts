@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import {
+  isEdwardsAlgorithm,
   isRsaAlgorithm,
   isSharedKeyAlgorithm,
   isSignatureAlgorithm,
@@ -23,9 +24,8 @@ export function whyUnfit(
   { privateKey, algorithm: marked }: SigningKey,
   algorithm: SignatureAlgorithm,
 ): string | undefined {
-  // RFC 9864 names the same algorithm Ed25519.
-  if (marked === undefined || marked.replace('Ed25519', 'EdDSA') === algorithm)
-    return keyAlgorithmMismatch(privateKey, algorithm)
+  const isAlike = marked === algorithm || (isEdwardsAlgorithm(algorithm) && marked && isEdwardsAlgorithm(marked))
+  if (marked === undefined || isAlike) return keyAlgorithmMismatch(privateKey, algorithm)
   const markedFor = isSignatureAlgorithm(marked) ? marked : 'another algorithm'
   return `holds a JWK whose alg is ${markedFor}, not ${algorithm}. Change signatureAlgorithm, or take alg out of the JWK.`
 }
@@ -46,7 +46,8 @@ export function keyAlgorithmMismatch(key: KeyObject, algorithm: SignatureAlgorit
     const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
     return bits < minimumRsaBits ? `holds ${found}, but ${algorithm} needs at least ${minimumRsaBits} bits.` : undefined
   }
-  if (algorithm === 'EdDSA') return type === 'ed25519' ? undefined : `holds ${found}, but EdDSA needs an Ed25519 key.`
+  if (isEdwardsAlgorithm(algorithm))
+    return type === 'ed25519' ? undefined : `holds ${found}, but ${algorithm} needs an Ed25519 key.`
 
   const curve = (curves as Partial<Record<SignatureAlgorithm, string>>)[algorithm]
   if (type === 'ec' && key.asymmetricKeyDetails?.namedCurve === curve) return undefined
@@ -77,6 +78,7 @@ export function generateKey(algorithm: SignatureAlgorithm, modulusLength: number
       return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey
     case 'ES512':
       return generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey
+    case 'Ed25519':
     case 'EdDSA':
       return generateKeyPairSync('ed25519').privateKey
     default:

@@ -8,6 +8,8 @@ export interface Signer {
   /** The header `kid`. Absent for a shared key. */
   readonly keyId?: string
   readonly certificate?: CertificateDigests
+  /** The certificate of the key and its chain, each as DER in base64. Absent if the key has none. */
+  readonly certificateChain?: readonly string[]
   /** Returns the compact JWS of header and claims (RFC 7515 section 3.1), with their members in the given order. */
   sign(header: { readonly alg: string }, claims: Readonly<Record<string, unknown>>): Promise<Secret>
 }
@@ -19,16 +21,20 @@ export interface CertificateDigests {
 }
 
 /**
- * Signs in this instance, with an algorithm of RFC 7518 section 3 or with EdDSA (RFC 8037).
+ * Signs in this instance, with an algorithm of RFC 7518 section 3 or with Ed25519 (RFC 8037, RFC 9864).
  * @param key must fit the algorithm of every header that it signs
  */
 export function createLocalSigner(
   key: KeyObject,
-  { keyId, certificates: [certificate] = [] }: Partial<Pick<SigningKey, 'keyId' | 'certificates'>>,
+  { keyId, certificates = [] }: Partial<Pick<SigningKey, 'keyId' | 'certificates'>>,
 ): Signer {
+  const [certificate] = certificates
   return {
     ...(keyId !== undefined && { keyId }),
-    ...(certificate && { certificate: thumbprintsOf(certificate) }),
+    ...(certificate && {
+      certificate: thumbprintsOf(certificate),
+      certificateChain: certificates.map(({ raw }) => raw.toString('base64')),
+    }),
     async sign(header, claims) {
       // SignJWT would rewrite claims. jose converts a KeyObject once for each algorithm and caches the result.
       const payload = new TextEncoder().encode(JSON.stringify(claims))

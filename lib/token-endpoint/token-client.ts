@@ -4,7 +4,7 @@ import type { Connection } from '../configuration/connection.ts'
 import type { ToldAssertion } from '../log/event-row.ts'
 import type { Log } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
-import type { SentAssertion } from '../signing/assertion.ts'
+import { type SentAssertion, thumbprintIn } from '../signing/assertion.ts'
 import type { SentSecrets } from './answer-without-token.ts'
 import { authenticateClient, type ClientCredentials } from './client-authentication.ts'
 import { adviceOn, type ClockOffsets, type ClockReading, compareClocks } from './clock-offset.ts'
@@ -186,7 +186,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
 function toldOf({ header, claims }: SentAssertion): ToldAssertion {
   const { alg, kid, typ } = header
   const { iss, sub, aud, iat, exp } = claims
-  const certificate = header['x5t#S256'] ?? header.x5t
+  const certificate = thumbprintIn(header)
   return { alg, kid, typ, ...(certificate !== undefined && { certificate }), iss, sub, aud, iat, exp }
 }
 

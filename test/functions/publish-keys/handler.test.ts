@@ -223,7 +223,7 @@ test('a rejected record is 503: nothing of it is served, and verifiers keep thei
 
 test('no private member is served, whatever the record contains', async () => {
   const publicKey = await thePublicationKey.publicKey()
-  for (const algorithm of ['RS256', 'ES512', 'EdDSA'] as const) {
+  for (const algorithm of ['RS256', 'ES512', 'Ed25519', 'EdDSA'] as const) {
     const key = generateKey(algorithm, 2048).export({ format: 'jwk' })
     const more = { oth: [{ r: 'hunter2' }], k: 'hunter2', kid: 'a', publishedAt: 0, signsFrom: 1, priv: 'hunter2' }
     // A mistake in Tokenwell could write it: the record is signed.

@@ -104,6 +104,19 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     3651,
   ],
   [
+    'an expired certificate in x5c',
+    byKey({ x5c: true }),
+    { 'the-key': pem(rsa) + certificate },
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* which expired on /,
+    3651,
+  ],
+  [
+    'x5c without a certificate',
+    byKey({ x5c: true }),
+    { 'the-key': pem(rsa) },
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds no certificate, but x5c is true\./,
+  ],
+  [
     'an expired certificate that nothing asks for',
     byKey(),
     { 'the-key': pem(rsa) + certificate },

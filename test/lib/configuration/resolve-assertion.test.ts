@@ -63,7 +63,7 @@ test('with jwkEnabled Tokenwell makes the key, and a key store named beside it i
 })
 
 test('jwkEnabled works with every asymmetric algorithm', async (t) => {
-  for (const signatureAlgorithm of ['RS512', 'PS256', 'ES384', 'EdDSA']) {
+  for (const signatureAlgorithm of ['RS512', 'PS256', 'ES384', 'Ed25519', 'EdDSA']) {
     const assertion = assertionOf(
       await resolveConn(t, exampleElements(exampleIssuer, { builder: { signatureAlgorithm } })),
     )

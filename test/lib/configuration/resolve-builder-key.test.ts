@@ -50,6 +50,7 @@ test('a jwtBuilder is resolved by itself: algorithm, key and lifetime of its ass
       generated: { modulusLength: 2048, rotationSeconds: 14_400, publishAheadSeconds: 600 },
     },
     certificateThumbprint: 'none',
+    hasCertificateChain: false,
     assertionSeconds: 3600,
   })
   assert.deepEqual(await resolve('brought'), {
@@ -57,6 +58,7 @@ test('a jwtBuilder is resolved by itself: algorithm, key and lifetime of its ass
     algorithm: 'PS256',
     key: { jwtBuilder: 'brought', location: 'tokenwell/local/mine', alias: 'a' },
     certificateThumbprint: 'x5t',
+    hasCertificateChain: false,
     assertionSeconds: 60,
   })
   const byDefault = await resolve('byDefault')

@@ -71,6 +71,11 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
     [/^jwtBuilder\/theBuilder expiresInSeconds: .*more than 5 minutes/],
   ],
   [
+    'an assertion that lives for less than 10 seconds',
+    { builder: { expiresInSeconds: 9 } },
+    [/^jwtBuilder\/theBuilder expiresInSeconds: .*at least 10 seconds\.$/],
+  ],
+  [
     'an expiry in hours, as the original counts it',
     { builder: { expiry: 1 } },
     [/^jwtBuilder\/theBuilder expiry: .*more than 5 minutes/],
@@ -205,6 +210,7 @@ const unwarned: readonly (readonly [string, ElementChanges])[] = [
     { builder: { issuer: 'another' }, tokenConfig: { claims: { iss: 'theClient' } } },
   ],
   ['an assertion lives 5 minutes', { builder: { expiresInSeconds: '5m' } }],
+  ['an assertion lives 10 seconds', { builder: { expiresInSeconds: 10 } }],
   ['iat lies in the past', { builder: { issuedAtOffset: '-5s' } }],
   [
     'aud in claims replaces the token endpoint',

@@ -32,6 +32,7 @@ function plan(
       jwtBuilder: 'theBuilder',
       algorithm: 'ES256',
       certificateThumbprint: 'none',
+      hasCertificateChain: false,
       assertionSeconds: 120,
     } as const),
     key: { jwtBuilder: 'theBuilder', location: 'the-secret' },

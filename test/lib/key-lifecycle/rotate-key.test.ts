@@ -293,7 +293,7 @@ test('after a change of the algorithm a new key signs at once, because no other 
 })
 
 test('every algorithm with two halves is rotated', async (t) => {
-  for (const signatureAlgorithm of ['RS512', 'PS256', 'ES384', 'ES512', 'EdDSA']) {
+  for (const signatureAlgorithm of ['RS512', 'PS256', 'ES384', 'ES512', 'Ed25519', 'EdDSA']) {
     const rotation = await createKeyRotation(t, { builder: { signatureAlgorithm } })
     await rotation.rotate('first')
     const [published] = await rotation.published()
@@ -316,6 +316,7 @@ test('a jwtBuilder whose key Tokenwell does not make is refused with a reason, a
       { builder: { certificateThumbprint: 'x5t#S256' } },
       /x5t#S256, but a key that Tokenwell makes has no certificate\./,
     ],
+    [{ builder: { x5c: true } }, /sets x5c, but a key that Tokenwell makes has no certificate\./],
     [{ elements: { jwtBuilder: {} } }, /^The element jwtBuilder\/theBuilder does not exist\./],
   ]
   for (const [options, message] of cases)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AssertionMoment, createClaims } from '../../../lib/signing/assertion.ts'
+import { type AssertionMoment, createClaims, signAssertion } from '../../../lib/signing/assertion.ts'
 import { plainAssertion } from '../../support/elements/plain-connection.ts'
+import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
 /** A time inside a second, so that rounding shows. */
 const theMoment: AssertionMoment = { now: 1_700_000_000_999, jwtId: 'theJwtId' }
@@ -119,4 +120,32 @@ test('no assertion has a token_type', () => {
   })
   for (const assertion of [plainAssertion(), everything])
     assert.ok(!('token_type' in createClaims(assertion, theMoment)))
+})
+
+test('each claim that omit names is absent, and no other', () => {
+  const full = plainAssertion({ notBeforeOffsetSeconds: 0 })
+  const all = createClaims(full, theMoment)
+  for (const name of ['iss', 'sub', 'nbf', 'iat', 'jti'] as const) {
+    const { [name]: _omitted, ...others } = all
+    assert.deepEqual(createClaims({ ...full, omitted: [name] }, theMoment), others)
+  }
+  const bare = createClaims({ ...full, omitted: ['iss', 'sub', 'nbf', 'iat', 'jti', 'kid'] }, theMoment)
+  assert.deepEqual(bare, { aud: 'https://as.example', exp: theSecond + 120 })
+})
+
+test('a server accepts an assertion without iat and nbf from the beginning of time', async () => {
+  const validityOf = async (changes: Parameters<typeof plainAssertion>[0]) =>
+    (await signAssertion(plainAssertion(changes), theSigner, theMoment)).validity
+  const until = (theSecond + 120) * 1000
+  assert.deepEqual(await validityOf({}), { from: theSecond * 1000, until })
+  assert.deepEqual(await validityOf({ omitted: ['iat'] }), { from: 0, until })
+  assert.deepEqual(await validityOf({ omitted: ['iat'], notBeforeOffsetSeconds: 2 }), {
+    from: (theSecond + 2) * 1000,
+    until,
+  })
+})
+
+test('scope in claims may be a list', () => {
+  const scope = ['GET /v1/apps', 'GET /v1/builds']
+  assert.deepEqual(createClaims(plainAssertion({ claims: { scope } }), theMoment)['scope'], scope)
 })

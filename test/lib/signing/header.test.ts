@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { decodeProtectedHeader } from 'jose'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
 import { signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
-import { createHeader, signAssertion } from '../../../lib/signing/assertion.ts'
+import { createHeader, signAssertion, thumbprintIn } from '../../../lib/signing/assertion.ts'
 import { createLocalSigner } from '../../../lib/signing/signer.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { plainAssertion } from '../../support/elements/plain-connection.ts'
@@ -66,6 +66,47 @@ for (const certificateThumbprint of ['x5t', 'x5t#S256'] as const)
       },
     )
   })
+
+test('x5c is the certificate and its chain in base64, the certificate of the key first', async () => {
+  const { privateKey: caKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const ca = new X509Certificate(await createKeyCertificate(caKey, 'theCa'))
+  const signer = createLocalSigner(privateKey, { keyId: 'theKey', certificates: [certificate, ca] })
+  const header = createHeader(plainAssertion({ hasCertificateChain: true }), signer)
+  assert.deepEqual(header, {
+    ...{ alg: 'RS256', typ: 'JWT', kid: 'theKey' },
+    x5c: [certificateDer.toString('base64'), ca.raw.toString('base64')],
+  })
+  assert.match(header.x5c?.join('') ?? '', /[+/]/, 'base64url would be wrong (RFC 7515 section 4.1.6)')
+})
+
+test('kid is absent where omit names it', () => {
+  const header = createHeader(plainAssertion({ hasCertificateChain: true, omitted: ['kid'] }), certifiedSigner)
+  assert.deepEqual(header, { alg: 'RS256', typ: 'JWT', x5c: [certificateDer.toString('base64')] })
+})
+
+test('x5c without a certificate causes an error that names the secret', () => {
+  assert.throws(() => createHeader(plainAssertion({ hasCertificateChain: true }), plainSigner), {
+    code: 'key_store',
+    message: /^The secret tokenwell\/test\/the-key holds no certificate, but x5c is true\./,
+  })
+})
+
+test("the operator's members are in the header as they are written", () => {
+  const own = { jku: 'https://keys.example/jwks', cty: 'JWT', tenant: { name: 'blue' }, list: [1, true] }
+  assert.deepEqual(createHeader(plainAssertion({ header: own }), plainSigner), {
+    ...{ alg: 'RS256', typ: 'JWT', kid: 'theKey' },
+    ...own,
+  })
+})
+
+test('the thumbprint for a log is that of the certificate in the header, in whatever form it is there', () => {
+  const of = (changes: Parameters<typeof plainAssertion>[0]) =>
+    thumbprintIn(createHeader(plainAssertion(changes), certifiedSigner))
+  assert.equal(of({}), undefined)
+  assert.equal(of({ certificateThumbprint: 'x5t' }), digest('sha1'))
+  assert.equal(of({ certificateThumbprint: 'x5t#S256' }), digest('sha256'))
+  assert.equal(of({ hasCertificateChain: true }), digest('sha256'))
+})
 
 test('the header that was created is the header that is signed', async () => {
   const assertion = plainAssertion({ certificateThumbprint: 'x5t#S256', type: 'client-authentication+jwt' })

@@ -29,7 +29,7 @@ const rows: readonly Row[] = [
   { found: 'an EC key on P-384', key: ec('P-384'), fits: ['ES384'] },
   { found: 'an EC key on P-521', key: ec('P-521'), fits: ['ES512'] },
   { found: 'an EC key on secp256k1', key: ec('secp256k1'), fits: [] },
-  { found: 'a key of type ed25519', key: generateKeyPairSync('ed25519').privateKey, fits: ['EdDSA'] },
+  { found: 'a key of type ed25519', key: generateKeyPairSync('ed25519').privateKey, fits: ['Ed25519', 'EdDSA'] },
   { found: 'a key of type ed448', key: generateKeyPairSync('ed448').privateKey, fits: [] },
   { found: 'a key of type x25519', key: generateKeyPairSync('x25519').privateKey, fits: [] },
 ]
@@ -53,6 +53,7 @@ const kindOfKey: Readonly<Record<SignatureAlgorithm, string | undefined>> = {
   ES256: 'EC key on P-256',
   ES384: 'EC key on P-384',
   ES512: 'EC key on P-521',
+  Ed25519: 'Ed25519 key',
   EdDSA: 'Ed25519 key',
   HS256: undefined,
   HS384: undefined,

@@ -11,7 +11,7 @@ const curves = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' } as const
 function keyFor(algorithm: SignatureAlgorithm): KeyObject {
   const namedCurve = (curves as Partial<Record<SignatureAlgorithm, string>>)[algorithm]
   if (namedCurve !== undefined) return generateKeyPairSync('ec', { namedCurve }).privateKey
-  if (algorithm === 'EdDSA') return generateKeyPairSync('ed25519').privateKey
+  if (algorithm === 'EdDSA' || algorithm === 'Ed25519') return generateKeyPairSync('ed25519').privateKey
   return algorithm.startsWith('HS') ? createSecretKey(randomBytes(64)) : rsa
 }
 
