@@ -97,9 +97,10 @@ function directErrorAnswer(answer: ErrorAnswer, requestId: string): object {
   }
 }
 
-/** RFC 6749 section 5.1, with the id and the source of the token. */
+/** RFC 6749 section 5.1, with the id and the source of the token. No passed-on member can replace one of Tokenwell's own. */
 function tokenBody({ token, source, secondsLeft }: HandedOutToken): TokenAnswer {
   return {
+    ...token.passedOn,
     access_token: token.accessToken.reveal(),
     token_type: 'Bearer',
     expires_in: secondsLeft,

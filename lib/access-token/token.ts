@@ -10,7 +10,12 @@ export interface Token extends Lifetime {
   readonly accessToken: Secret
   /** The scope that the server granted, or else the requested scope. */
   readonly scope?: string
+  /** Absent where the elements name no members. */
+  readonly passedOn?: PassedOn
 }
+
+/** Members of the authorization server's answer that callers get beside the token, by name. Never logged. */
+export type PassedOn = Readonly<Record<string, string | number | boolean>>
 
 /** 16 random bytes in base64url. The id of a shared token also has the digest that finds its record. */
 export const tokenIdForm = /^[A-Za-z0-9_-]{22}(\.[A-Za-z0-9_-]{43})?$/

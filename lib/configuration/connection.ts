@@ -17,6 +17,8 @@ export interface Connection {
   readonly clientAuthentication: ClientAuthentication
   readonly authorizationServer: ResolvedAuthorizationServer
   readonly parameters: ConfiguredParameters
+  /** The members of a token answer that callers get beside the token. */
+  readonly passOn?: readonly string[]
   readonly requestMay?: RequestMay
   /** The subjects of client certificates that may use it. If absent, none may. */
   readonly clientCertificateSubjects?: readonly string[]
@@ -217,12 +219,14 @@ function changesOfMeaning(_connection: Connection): readonly string[] {
  * Keys, the API, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid.
  */
 export function fingerprintOf(connection: Connection, changes = changesOfMeaning(connection)): string {
-  const { grant, clientId, clientAuthentication, authorizationServer, parameters, requestMay } = connection
+  const { grant, clientId, clientAuthentication, authorizationServer, parameters, passOn, requestMay } = connection
   const { tokenEndpoint, issuer, lifetime, scopeSeparator } = authorizationServer
   const identity = {
     ...{ grantType: grant.type, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay, scopeSeparator },
     ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
     ...('assertion' in grant && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
+    // A token that was obtained without these members must not be handed out.
+    ...(passOn && { passOn }),
     // Without a change of meaning the hash is that of 0.1 and 0.2.
     ...(changes.length > 0 && { meaning: changes }),
   }

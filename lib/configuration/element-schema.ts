@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { findDuplicateName, isDeeplyNested, isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
+import { passOn } from './answer-attribute-schema.ts'
 import { header, omit } from './assertion-schema.ts'
 import {
   assertionParameters,
@@ -116,6 +117,7 @@ export const elementSchemas = {
     audience: v.exactOptional(text()),
     parameters: v.exactOptional(parameters),
     requestMay: v.exactOptional(requestMay),
+    passOn: v.exactOptional(passOn),
     defaultScope: v.exactOptional(
       v.pipe(
         scope,

@@ -114,6 +114,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
     ...authentication,
     authorizationServer,
     parameters: parametersOf(config),
+    ...(config.passOn && { passOn: config.passOn }),
     ...(config.requestMay && { requestMay: config.requestMay }),
     ...(endpoint.clientCertificateSubjects && { clientCertificateSubjects: endpoint.clientCertificateSubjects }),
     ...(warming && { warming }),

@@ -37,12 +37,13 @@ export function writeSharedToken({ accessToken, ...token }: SharedToken): Secret
 export function readSharedToken(text: Secret, { group }: RecordName): SharedToken {
   const written = parseJson(text.reveal())
   const token = isJsonObject(written) ? written : {}
-  const { id, connection, accessToken, asked, issuedAt, refreshAt, usableUntil, expiresAt, generation } = token
+  const { id, connection, accessToken, asked, passedOn, issuedAt, refreshAt, usableUntil, expiresAt, generation } =
+    token
   const isRead =
     connection === group &&
     [id, accessToken].every((each) => typeof each === 'string') &&
     [issuedAt, refreshAt, usableUntil, expiresAt, generation].every((each) => typeof each === 'number') &&
-    (asked === undefined || isJsonObject(asked))
+    [asked, passedOn].every((each) => each === undefined || isJsonObject(each))
   if (!isRead)
     throw new UnreadableTokenError(
       'The decrypted text is not a token of this connection, or another version of Tokenwell wrote it. It counts as a miss.',

@@ -113,6 +113,7 @@ const bytesPerCharacter = 2
 
 function bytesOf({ cached }: Entry): number {
   if (!cached) return entryBytes
-  const { accessToken, scope = '' } = cached.token
-  return entryBytes + bytesPerCharacter * (accessToken.length + scope.length)
+  const { accessToken, scope = '', passedOn } = cached.token
+  const further = passedOn ? JSON.stringify(passedOn).length : 0
+  return entryBytes + bytesPerCharacter * (accessToken.length + scope.length + further)
 }

@@ -78,6 +78,13 @@ export const tokenEvents = {
     },
     isShownWhileServing: true,
   }),
+  /** The token is handed out without a member that `passOn` names. No event holds the value of such a member. */
+  answer_member_left_out: row<OfConnection & { readonly member: string; readonly reason: string }>({
+    level: 'info',
+    sentence: (event) =>
+      `The authorization server of the connection ${event.connection} issued a token. Its answer's member ${event.member} is not passed on: ${event.reason}`,
+    isShownWhileServing: true,
+  }),
   /** The audit event of every token that a caller got. */
   token_issued: row<
     OfConnection & {

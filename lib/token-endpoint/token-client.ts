@@ -10,6 +10,7 @@ import { authenticateClient, type ClientCredentials } from './client-authenticat
 import { adviceOn, type ClockOffsets, type ClockReading, compareClocks } from './clock-offset.ts'
 import { createGrantForm } from './grants/create-grant-form.ts'
 import type { GrantForm, GrantParameters } from './grants/grant-form.ts'
+import { readPassedOn } from './passed-on.ts'
 import type { RequestKeySource, RequestKeys } from './request-keys.ts'
 import { issuedToken, readHttpDate, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
@@ -48,6 +49,9 @@ export interface TokenRequestContext {
   readonly deadline: number
 }
 
+/** What is kept of an answer with a token. */
+interface KeptAnswer extends TokenAnswer, Pick<Token, 'passedOn'> {}
+
 /** A token request that is signed and was never sent. Valid for one attempt. */
 export interface SignedRequest {
   readonly client: ClientCredentials
@@ -60,13 +64,20 @@ export type TokenClient = ReturnType<typeof createTokenClient>
 export function createTokenClient(dependencies: TokenClientDependencies) {
   const { keys, tokenEndpoint, clockOffsets, now, randomId, random, log } = dependencies
 
-  async function exchange(context: TokenRequestContext, signed: SignedRequest, sentAt: number): Promise<TokenAnswer> {
+  async function exchange(context: TokenRequestContext, signed: SignedRequest, sentAt: number): Promise<KeptAnswer> {
     const answer = await post(context, signed, sentAt)
     const token = issuedToken(answer, context.connection.authorizationServer.tokenTypes)
-    if (token) return token
+    if (token) return { ...token, ...passedOnIn(answer, context.connection) }
     const refused = await readFailure(context, signed, answer)
     logRefusal(context.connection, signed, refused, answer.status)
     throw refused
+  }
+
+  function passedOnIn({ body }: TokenEndpointAnswer, { name, passOn }: Connection): Pick<Token, 'passedOn'> {
+    if (!passOn) return {}
+    const { passedOn, leftOut } = readPassedOn(body, passOn)
+    for (const each of leftOut) log({ event: 'answer_member_left_out', connection: name, ...each })
+    return { passedOn }
   }
 
   async function post(
@@ -172,6 +183,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
           connection: connection.name,
           accessToken: answer.accessToken,
           ...scopeOf(answer, parameters),
+          ...(answer.passedOn && { passedOn: answer.passedOn }),
           ...lifetimeOf(answer, lifetime, sentAt, random()),
         }
       } catch (error) {

@@ -29,6 +29,8 @@ const asked = {
   audience: 'canary-audience-of-orders',
   tenant: 'canary-tenant-of-orders',
 }
+/** Members of the answer that callers get beside the token. */
+const passedOn = { instance_url: 'https://canary-instance.example' }
 const user = { username: 'canary-user-mallory', password: 'the canary password of mallory' }
 plant(user.password)
 
@@ -38,6 +40,7 @@ test('no record shows in clear what a caller asked for, which caller asked, or w
   const again = await ask('conn', asked, `rejected_token_id=${first['token_id']}`)
   const ofUser = await ask('of-users', { ...user, scope: asked.scope })
   for (const each of [first, again, ofUser]) assert.equal(each['source'], 'server', JSON.stringify(each))
+  assert.equal(first['instance_url'], passedOn.instance_url)
   // One refusal repeats the user in the server's own words, and one leads to a cool-down.
   for (const password of ['wrong', 'wrong again', 'and again wrong'])
     assert.equal(
@@ -64,7 +67,7 @@ test('no record shows in clear what a caller asked for, which caller asked, or w
     assert.ok(fingerprints.length > 0, field)
     for (const each of fingerprints) assert.match(each, /^2:[A-Za-z0-9_-]{43}$/, 'elements are named by a MAC')
   }
-  const secrets = [...Object.values(asked), ...Object.values(user), ...tokens]
+  const secrets = [asked, user, passedOn].flatMap((each) => Object.values(each)).concat(tokens)
   assert.ok(tokens.length >= 3)
   const encoded = secrets.flatMap((secret) => [
     encodeURIComponent(secret),
@@ -194,7 +197,7 @@ async function startFleet(t: TestContext, beside?: Fleet): Promise<Fleet> {
       const description = `no user ${form.get('username')} with this password may have ${form.get('scope')}`
       return { status: 400, body: { error: 'invalid_grant', error_description: description } }
     }
-    const answer = tokenAnswer({ access_token: `canary-token-${randomBytes(16).toString('hex')}` })
+    const answer = tokenAnswer({ ...passedOn, access_token: `canary-token-${randomBytes(16).toString('hex')}` })
     tokens.push((answer.body as { access_token: string }).access_token)
     return answer
   })
@@ -231,7 +234,7 @@ function someElements(issuer: string) {
   return {
     ...elements,
     oAuthConfig: {
-      theConfig: { ...config, requestMay },
+      theConfig: { ...config, requestMay, passOn: 'instance_url' },
       ofUsers: { ...config, grantType: 'password' },
     },
     endpointConnection: {

@@ -114,6 +114,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     audience: counts('aud'),
     parameters: counts({ tenant: 't' }),
     requestMay: counts({ audience: true }),
+    passOn: counts(['instance_url']),
     defaultScope: counts('a', { given: { oAuthConfig: { requestMay: { scope: ['a', 'b'] }, defaultScope: 'b' } } }),
     acceptedWarnings: isNothing('anything'),
   },

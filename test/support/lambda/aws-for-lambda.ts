@@ -51,6 +51,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   token_obtained: true,
   token_request_failed: true,
   token_request_refused: true,
+  answer_member_left_out: true,
   token_issued: true,
   token_request_repeated: true,
   cool_down_begun: true,
