@@ -10,22 +10,19 @@ const texts = (description: string) => v.pipe(v.array(v.string()), v.readonly(),
 const flag = (description: string) => v.pipe(v.boolean(), v.description(description))
 const time = (description: string) => v.pipe(v.string(), v.isoTimestamp(), v.description(description))
 
-const passedOn = v.pipe(
-  v.union([v.string(), v.number(), v.boolean()]),
-  v.description("A member of the authorization server's answer that passOn of the elements names."),
-)
-
-/** RFC 6749 section 5.1, with the id and the source of the token, and the members that the elements pass on. */
-export const tokenAnswerSchema = v.objectWithRest(
-  {
+/** RFC 6749 section 5.1, with the id and the source of the token. Further members are those that the elements pass on. */
+export const tokenAnswerSchema = v.pipe(
+  v.looseObject({
     access_token: text('The token.'),
     token_type: v.literal('Bearer'),
     expires_in: v.pipe(v.number(), v.integer(), v.description('Whole seconds that the token still lives.')),
     scope: v.exactOptional(text('What the authorization server granted, or what it was asked for.')),
     token_id: text('Names the token to Tokenwell. It is no credential.'),
     source: v.pipe(v.picklist(['server', 'cache', 'memory']), v.description('Where this instance found the token.')),
-  },
-  passedOn,
+  }),
+  v.description(
+    "A token. Any other member is one of the authorization server's answer that passOn of the elements names: a text, a number or a boolean.",
+  ),
 )
 
 /** RFC 6749 section 5.2, with the request id that finds the reason in the log. */

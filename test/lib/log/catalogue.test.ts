@@ -19,6 +19,7 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { contextFor } from '../../support/functions/alias.ts'
 import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 import { startIssueTokenByTestClock } from '../../support/functions/issue-token-by-test-clock.ts'
@@ -79,6 +80,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
   return [
     ...(await ofTheFunction(t)),
     ...(await ofFailures()),
+    ...(await ofAnswers()),
     ...(await ofSecondAttempts()),
     ...(await ofRotations(t)),
     ...(await ofRenewals()),
@@ -125,6 +127,13 @@ async function ofDeployments(): Promise<readonly LogEvent[]> {
   for (const key of ['good', 'empty'])
     await handler({ RequestType: 'Create', ...ids, ResourceProperties: { bucket: 'assets', key } }, context)
   return log
+}
+
+async function ofAnswers(): Promise<readonly LogEvent[]> {
+  const connection = { ...plainConnection, passOn: ['missing'] }
+  const tokens = createTokensInVirtualTime(() => virtualToken(), { connection })
+  await tokens.time.until(tokens.get())
+  return tokens.events
 }
 
 async function ofFailures(): Promise<readonly LogEvent[]> {
