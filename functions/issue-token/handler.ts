@@ -97,7 +97,10 @@ function directErrorAnswer(answer: ErrorAnswer, requestId: string): object {
   }
 }
 
-/** RFC 6749 section 5.1, with the id and the source of the token. No passed-on member can replace one of Tokenwell's own. */
+/**
+ * RFC 6749 section 5.1 and RFC 8693 section 2.2.1, with the id and the source of the token. No passed-on member can replace one of Tokenwell's
+ * own.
+ */
 function tokenBody({ token, source, secondsLeft }: HandedOutToken): TokenAnswer {
   return {
     ...token.passedOn,
@@ -105,6 +108,7 @@ function tokenBody({ token, source, secondsLeft }: HandedOutToken): TokenAnswer 
     token_type: 'Bearer',
     expires_in: secondsLeft,
     ...(token.scope !== undefined && { scope: token.scope }),
+    ...(token.issuedTokenType !== undefined && { issued_token_type: token.issuedTokenType }),
     token_id: token.id,
     source,
   }

@@ -6,7 +6,12 @@ import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import type { ServerCertificate } from './certificate-authority.ts'
 import { listen } from './listen.ts'
-import { addAccountCredentialsGrant, addJwtBearerGrant, addPasswordGrant } from './registered-grants.ts'
+import {
+  addAccountCredentialsGrant,
+  addJwtBearerGrant,
+  addPasswordGrant,
+  addTokenExchangeGrant,
+} from './registered-grants.ts'
 import { forThisMachine } from './this-machine.ts'
 
 /** A real authorization server on this machine, over TLS: the npm package oidc-provider. */
@@ -71,6 +76,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   addPasswordGrant(provider, users)
   addJwtBearerGrant(provider)
   addAccountCredentialsGrant(provider)
+  addTokenExchangeGrant(provider)
   const answer = provider.callback()
   server.on(
     'request',

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
-import type { AssertionConfiguration, Connection } from '../../lib/configuration/connection.ts'
+import { type AssertionConfiguration, assertionsOfGrant, type Connection } from '../../lib/configuration/connection.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { keysToPublish } from '../../lib/key-lifecycle/published-keys.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
@@ -46,7 +46,7 @@ async function credentialsOf(connection: Connection, workspace: Workspace): Prom
   try {
     return [
       ...(await clientCredentials(connection, workspace)),
-      ...('assertion' in grant ? await keyOf(grant.assertion, connection, workspace) : []),
+      ...(await Promise.all(assertionsOfGrant(grant).map((each) => keyOf(each, connection, workspace)))).flat(),
     ]
   } catch (error) {
     if (error instanceof TokenwellError) return [`not usable      ${error.message}`]

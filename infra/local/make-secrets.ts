@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
-import type { AssertionConfiguration, Connection } from '../../lib/configuration/connection.ts'
+import { type AssertionConfiguration, assertionsOfGrant, type Connection } from '../../lib/configuration/connection.ts'
 import { isRsaAlgorithm, isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import { keyIdOf } from '../../lib/signing/signing-key.ts'
@@ -51,7 +51,7 @@ function clientSecretsOf(connection: Connection): readonly string[] {
 
 /** The assertions of a connection's client and of its grant. */
 function assertionsOf({ clientAuthentication, grant }: Connection): readonly AssertionConfiguration[] {
-  return [clientAuthentication, grant].flatMap((each) => ('assertion' in each ? [each.assertion] : []))
+  return [...('assertion' in clientAuthentication ? [clientAuthentication.assertion] : []), ...assertionsOfGrant(grant)]
 }
 
 /** Makes one secret, unless it exists. Returns whether it was made. */

@@ -2,7 +2,12 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { ClientMetadata } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
-import type { AssertionConfiguration, Connection, TlsConfiguration } from '../../lib/configuration/connection.ts'
+import {
+  type AssertionConfiguration,
+  assertionsOfGrant,
+  type Connection,
+  type TlsConfiguration,
+} from '../../lib/configuration/connection.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
 import { readPassword, readSharedKey } from '../../lib/signing/secret-use.ts'
@@ -38,11 +43,11 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
   }
   const client = way.method === 'tls_client_auth' ? await describeTlsClient(common, connection, secrets) : common
   const credentials = 'assertion' in way ? await describeKey(way.assertion, secrets) : {}
-  const ofGrant = 'assertion' in grant ? await describeKey(grant.assertion, secrets) : {}
-  const keys = [client.jwks, credentials.jwks, ofGrant.jwks].flatMap((set) => set?.keys ?? [])
+  const ofGrant = await Promise.all(assertionsOfGrant(grant).map((each) => describeKey(each, secrets)))
+  const keys = [client, credentials, ...ofGrant].flatMap(({ jwks }) => jwks?.keys ?? [])
   return {
     ...client,
-    ...ofGrant,
+    ...Object.assign({}, ...ofGrant),
     ...credentials,
     ...('passwordSecret' in way && {
       client_secret: readPassword(way.passwordSecret, await secrets.get(way.passwordSecret), use).reveal(),

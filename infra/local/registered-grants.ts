@@ -2,11 +2,17 @@ import { timingSafeEqual } from 'node:crypto'
 import { createLocalJWKSet, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
 import type Provider from 'oidc-provider'
 import { errors } from 'oidc-provider'
-import { accountCredentials, jwtBearer } from '../../lib/configuration/grant-type.ts'
+import {
+  accountCredentials,
+  jwtBearer,
+  tokenExchange,
+  tokenTypesByShortName,
+} from '../../lib/configuration/grant-type.ts'
 
 /* The grants that oidc-provider does not implement itself. */
 
 type ClientToken = InstanceType<Provider['ClientCredentials']>
+type Client = InstanceType<Provider['Client']>
 
 async function answerOf(token: ClientToken): Promise<object> {
   const value = await token.save()
@@ -63,6 +69,53 @@ export function addJwtBearerGrant(provider: Provider): void {
       ctx.body = await answerOf(new provider.ClientCredentials({ client, ...(granted && { scope: granted }) }))
     },
     ['assertion', 'scope'],
+  )
+}
+
+interface ExchangeParameters {
+  readonly subject_token?: string
+  readonly subject_token_type?: string
+  readonly actor_token?: string
+  readonly actor_token_type?: string
+  readonly requested_token_type?: string
+  readonly scope?: string
+}
+
+/**
+ * RFC 8693 section 2. The keys of the client sign a JWT, and each JWT is accepted once. An access token is one of this server. The answer to an
+ * invalid token is `invalid_request` (section 2.2.2).
+ */
+export function addTokenExchangeGrant(provider: Provider): void {
+  const used = new Set<string>()
+  const { jwt, access_token: accessToken } = tokenTypesByShortName
+
+  async function demandValid(client: Client, name: string, token: string | undefined, type: string | undefined) {
+    if (token === undefined || type === undefined) throw new errors.InvalidRequest(`${name} or its type is missing`)
+    if (type === accessToken) {
+      const found = await provider.ClientCredentials.find(token)
+      if (!found?.isValid) throw new errors.InvalidRequest(`the ${name} is not valid`)
+    } else if (type === jwt) {
+      await verify(provider, client.clientId, client.jwks?.keys ?? [], token).catch((error: Error) => {
+        throw new errors.InvalidRequest(`the ${name} is not valid: ${error.message}`)
+      })
+      if (used.has(token)) throw new errors.InvalidRequest(`the ${name} was used before`)
+      used.add(token)
+    } else throw new errors.InvalidRequest(`the ${name}_type is not supported`)
+  }
+
+  provider.registerGrantType<ExchangeParameters>(
+    tokenExchange,
+    async (ctx) => {
+      const { client, params } = ctx.oidc
+      const { requested_token_type: requested = accessToken, scope } = params
+      await demandValid(client, 'subject_token', params.subject_token, params.subject_token_type)
+      if (params.actor_token !== undefined || params.actor_token_type !== undefined)
+        await demandValid(client, 'actor_token', params.actor_token, params.actor_token_type)
+      if (requested !== accessToken) throw new errors.InvalidRequest('the requested_token_type is not supported')
+      const answer = await answerOf(new provider.ClientCredentials({ client, ...(scope && { scope }) }))
+      ctx.body = { ...answer, issued_token_type: accessToken }
+    },
+    ['subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'requested_token_type', 'scope'],
   )
 }
 

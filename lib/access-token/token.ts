@@ -10,6 +10,8 @@ export interface Token extends Lifetime {
   readonly accessToken: Secret
   /** The scope that the server granted, or else the requested scope. */
   readonly scope?: string
+  /** The type of a token from an exchange (RFC 8693 section 2.2.1). Absent for every other grant. */
+  readonly issuedTokenType?: string
   /** Absent where the elements name no members. */
   readonly passedOn?: PassedOn
 }

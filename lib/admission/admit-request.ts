@@ -2,6 +2,7 @@ import type { TokenRequest } from '../access-token/token.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
+import { jwtBearer, tokenExchange } from '../configuration/grant-type.ts'
 import type { GrantParameters } from '../token-endpoint/grants/grant-form.ts'
 
 /** A request that its connection's elements allow. */
@@ -84,11 +85,11 @@ export function admitGrantType(grantType: 'client_credentials' | 'password', req
 }
 
 /**
- * A request may set these where the element leaves them out. Any other parameter could give a token of another kind. Of a grant by
- * assertion nothing is open: the assertion may speak for a user.
+ * A request may set these where the element leaves them out. Any other parameter could give a token of another kind. Where the grant is an
+ * assertion or a token, nothing is open: it may speak for a user.
  */
 function openByDefault({ grant }: Connection): readonly string[] {
-  return 'assertion' in grant ? [] : ['scope', 'resource', 'audience']
+  return grant.type === jwtBearer || grant.type === tokenExchange ? [] : ['scope', 'resource', 'audience']
 }
 
 function admitValues(

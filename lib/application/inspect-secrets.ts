@@ -3,7 +3,12 @@ import { createSecureContext } from 'node:tls'
 import { createConnector } from '../adapters/http/connector.ts'
 import { readTlsIdentity } from '../adapters/http/tls-identity.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
-import type { AssertionConfiguration, Connection, Transport } from '../configuration/connection.ts'
+import {
+  type AssertionConfiguration,
+  assertionsOfGrant,
+  type Connection,
+  type Transport,
+} from '../configuration/connection.ts'
 import type { ElementReference } from '../configuration/element.ts'
 import { describeFinding, type Finding } from '../configuration/finding.ts'
 import type { ListedConnection } from '../configuration/inspect-elements.ts'
@@ -58,7 +63,7 @@ async function inspectClient(
   return [
     ...('passwordSecret' in way ? await inspectPassword(way.passwordSecret, server, use, inspection) : []),
     ...('assertion' in way ? await inspectKey(way.assertion, use, inspection) : []),
-    ...('assertion' in grant ? await inspectKey(grant.assertion, use, inspection) : []),
+    ...(await Promise.all(assertionsOfGrant(grant).map((each) => inspectKey(each, use, inspection)))).flat(),
   ]
 }
 

@@ -1,12 +1,13 @@
 import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
-import { grantTypes, grantTypesByShortName } from './grant-type.ts'
+import { grantTypes, grantTypesByShortName, tokenTypesByShortName } from './grant-type.ts'
 import { isNoProxyRule } from './no-proxy.ts'
 import {
   foldedParameterName,
   isBasePath,
   isDistinguishedName,
   isElementId,
+  isExchangedTokenType,
   isHostName,
   isParameterName,
   isResourceIndicator,
@@ -95,8 +96,21 @@ export function oneOrMoreTexts(message: string) {
 const shortNames = Object.keys(grantTypesByShortName) as (keyof typeof grantTypesByShortName)[]
 /** A short name or the name of the RFC. Once read, it is the name of the RFC. */
 export const grantType = v.pipe(
-  v.picklist([...grantTypes, ...shortNames], 'client_credentials, password, account_credentials or jwt-bearer'),
-  v.transform((value) => (value === 'jwt-bearer' ? grantTypesByShortName[value] : value)),
+  v.picklist(
+    [...grantTypes, ...shortNames],
+    'client_credentials, password, account_credentials, jwt-bearer or token-exchange',
+  ),
+  v.transform((value) => (value in grantTypesByShortName ? grantTypesByShortName[value as 'jwt-bearer'] : value)),
+)
+
+const exchangedTokenTypes = Object.keys(tokenTypesByShortName).join(', ')
+const exchangedTokenTypeMessage = `one of ${exchangedTokenTypes}, or an absolute URI (RFC 8693 section 3)`
+/** A short name or a URI. Once read, it is the URI. */
+export const exchangedTokenType = v.pipe(
+  text(exchangedTokenTypeMessage),
+  v.transform((value) => new Map(Object.entries<string>(tokenTypesByShortName)).get(value) ?? value),
+  v.check(isExchangedTokenType, exchangedTokenTypeMessage),
+  v.description('The type of a token in a token exchange: a short name, or the URI of RFC 8693 section 3.'),
 )
 
 export const clientAuthentications = [
@@ -213,6 +227,11 @@ const reservedParameters: Readonly<Record<string, string>> = {
   client_assertion_type: byTokenwell,
   client_secret: 'an element never holds a secret',
   assertion: byTokenwell,
+  subject_token: 'Tokenwell makes it, or each caller sends it',
+  subject_token_type: 'set it with subjectTokenType',
+  actor_token: 'Tokenwell makes it, or callers send it where requestMay lists it',
+  actor_token_type: 'set it with actorTokenType',
+  requested_token_type: 'set it with requestedTokenType',
   scope: bySeparateAttribute,
   resource: bySeparateAttribute,
   audience: bySeparateAttribute,
@@ -233,12 +252,13 @@ export const parameters = object<Readonly<Record<string, string>>>('an object of
   ...complainOfNames(Object.keys(value)),
 ])
 
-const byRequestToo: readonly string[] = ['scope', 'resource', 'audience', 'username']
+const byRequestToo: readonly string[] = ['scope', 'resource', 'audience', 'username', 'requested_token_type']
 const requestMayMessage = 'an object that gives each parameter true or a list of values'
 
 export const requestMay = object<Readonly<Record<string, true | readonly string[]>>>(requestMayMessage, (value) => [
   ...Object.entries(value).flatMap(([name, allowed]) => [
     ...(isAllowance(allowed) ? [] : [`The value of ${name} must be true or a list of texts.`]),
+    ...(name === 'actor_token' && allowed !== true ? ['The value of actor_token must be true.'] : []),
     ...(Object.hasOwn(reservedParameters, name) && !byRequestToo.includes(name)
       ? [`Take out the parameter ${name}: a caller cannot set it.`]
       : []),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { isJsonObject } from '../base/decoding.ts'
 import type { Omittable } from './assertion-schema.ts'
 import type { AssertionParameters, CertificateThumbprint, GrantType, RequestMay } from './element.ts'
-import type { jwtBearer } from './grant-type.ts'
+import { jwtBearer, tokenExchange } from './grant-type.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
 /** A connection with all references followed and all defaults set. Deeply frozen. */
@@ -36,11 +36,11 @@ export interface Warming {
   readonly maximumVariants: number
 }
 
-export type Grant = PlainGrant | JwtBearerGrant
+export type Grant = PlainGrant | JwtBearerGrant | TokenExchangeGrant
 
 /** RFC 6749 sections 4.4 and 4.3, and Zoom's `account_credentials`. */
 export interface PlainGrant {
-  readonly type: Exclude<GrantType, typeof jwtBearer>
+  readonly type: Exclude<GrantType, typeof jwtBearer | typeof tokenExchange>
 }
 
 /** RFC 7523 section 2.1: an assertion is the grant. */
@@ -49,6 +49,34 @@ export interface JwtBearerGrant {
   readonly assertion: AssertionConfiguration
   /** The parameters that the server reads from claims of the assertion, and the form of each claim. */
   readonly assertionParameters: AssertionParameters
+}
+
+/** RFC 8693 section 2.1: tokens are the grant. */
+export interface TokenExchangeGrant {
+  readonly type: typeof tokenExchange
+  readonly subject: ExchangedToken
+  /** If absent, there is no actor, unless a caller may send one. */
+  readonly actor?: ExchangedToken
+}
+
+/** A token that a token request exchanges. */
+export interface ExchangedToken {
+  /** A URI of RFC 8693 section 3. Absent if each caller names it. */
+  readonly type?: string
+  /** The JWT that Tokenwell signs. Absent if each caller sends the token. */
+  readonly assertion?: AssertionConfiguration
+}
+
+/** The JWTs that Tokenwell signs for a grant. */
+export function assertionsOfGrant(grant: Grant): readonly AssertionConfiguration[] {
+  switch (grant.type) {
+    case jwtBearer:
+      return [grant.assertion]
+    case tokenExchange:
+      return [grant.subject.assertion, grant.actor?.assertion].filter((each) => each !== undefined)
+    default:
+      return []
+  }
 }
 
 export type ClientAuthentication = PrivateKeyJwt | ClientPassword | TlsClientAuth | NoAuthentication
@@ -72,7 +100,7 @@ export interface TlsClientAuth {
   readonly method: 'tls_client_auth'
 }
 
-/** The client has no credentials: its grant is an assertion (RFC 7521 section 4.1). */
+/** The client has no credentials: its grant proves what it may have (RFC 7521 section 4.1, RFC 8693 section 2.1). */
 export interface NoAuthentication {
   readonly method: 'none'
   /** Whether the body has `client_id`. */
@@ -224,7 +252,8 @@ export function fingerprintOf(connection: Connection, changes = changesOfMeaning
   const identity = {
     ...{ grantType: grant.type, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay, scopeSeparator },
     ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
-    ...('assertion' in grant && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
+    ...(grant.type === jwtBearer && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
+    ...(grant.type === tokenExchange && { grant: exchangeIdentity(grant) }),
     // A token that was obtained without these members must not be handed out.
     ...(passOn && { passOn }),
     // Without a change of meaning the hash is that of 0.1 and 0.2.
@@ -238,6 +267,14 @@ function assertionIdentity(assertion: AssertionConfiguration): object {
   const { issuer, subject, audiences, scope, claims, header, omitted = [] } = assertion
   const absent = (['iss', 'sub'] as const).filter((name) => omitted.includes(name))
   return { issuer, subject, audiences, scope, claims, header, ...(absent.length > 0 && { omitted: absent }) }
+}
+
+function exchangeIdentity({ type, subject, actor }: TokenExchangeGrant): object {
+  const identity = (token: ExchangedToken) => ({
+    ...token,
+    ...(token.assertion && { assertion: assertionIdentity(token.assertion) }),
+  })
+  return { type, subject: identity(subject), ...(actor && { actor: identity(actor) }) }
 }
 
 /** JSON text that does not depend on the order of members. */

@@ -37,6 +37,8 @@ export const referenceAttributes = {
     authServerRef: 'authorizationServer',
     jwtAuthenticationTokenRef: 'oAuthTokenConfig',
     assertionTokenRef: 'oAuthTokenConfig',
+    subjectTokenRef: 'oAuthTokenConfig',
+    actorTokenRef: 'oAuthTokenConfig',
   },
   oAuthTokenConfig: { tokenGeneratorRef: 'jwtBuilder' },
   authorizationServer: { sslCertsRef: 'ssl', basicAuthRef: 'authData', proxyConfigRef: 'proxyConfig' },

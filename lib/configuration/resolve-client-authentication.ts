@@ -1,7 +1,7 @@
-import type { Connection, Grant } from './connection.ts'
+import { assertionsOfGrant, type Connection, type Grant } from './connection.ts'
 import { type AuthorizationServer, type ElementReference, keyOf, type OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
-import { jwtBearer } from './grant-type.ts'
+import { jwtBearer, tokenExchange } from './grant-type.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
 import { sslIdOf } from './resolve-far-end.ts'
 import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
@@ -61,11 +61,16 @@ export function resolveClientAuthentication(
 }
 
 function credentialsOf({ config, server }: ClientOrigin): Credentials {
-  const { grantType, clientAuthentication, tlsAuthenticationClientId, jwtAuthenticationTokenRef } = config
+  const { clientAuthentication, tlsAuthenticationClientId, jwtAuthenticationTokenRef } = config
   if (clientAuthentication !== undefined) return credentialsByMethod[clientAuthentication]
   if (tlsAuthenticationClientId !== undefined) return 'certificate'
   if (jwtAuthenticationTokenRef !== undefined) return 'assertion'
-  return grantType === jwtBearer && server?.basicAuthRef === undefined ? 'none' : 'password'
+  return isProofOfSender(config) && server?.basicAuthRef === undefined ? 'none' : 'password'
+}
+
+/** Whether the grant is signed here. A caller's token proves nothing about its sender (RFC 8693 section 2.1). */
+function isProofOfSender({ grantType, subjectTokenRef }: OAuthConfig): boolean {
+  return grantType === jwtBearer || (grantType === tokenExchange && subjectTokenRef !== undefined)
 }
 
 /** With `clientAuthentication`, the attributes of other methods are mistakes, so that no credentials are dropped silently. */
@@ -191,25 +196,31 @@ function byCertificate(resolution: Resolution, { element, config, server }: Clie
   return { clientId, clientAuthentication: { method: 'tls_client_auth' } }
 }
 
-/** RFC 7521 section 4.1: where the grant is an assertion, the client may have no credentials. */
+/** RFC 7521 section 4.1 and RFC 8693 section 2.1: where the grant is an assertion or a token, the client may have no credentials. */
 function withoutAuthentication(
   { findings }: Resolution,
   { element, config, grant }: ClientOrigin,
 ): ResolvedClient | undefined {
   const { clientId, grantType = 'client_credentials' } = config
-  if (grantType !== jwtBearer) {
+  if (grantType !== jwtBearer && grantType !== tokenExchange) {
     findings.addMistake(
       element,
       'clientAuthentication',
-      `none leaves a token request of the grant type ${grantType} without a proof of its sender. Set grantType to jwt-bearer, or choose another method.`,
+      `none leaves a token request of the grant type ${grantType} without a proof of its sender. Set grantType to jwt-bearer or token-exchange, or choose another method.`,
     )
     return undefined
   }
-  if (!grant || !('assertion' in grant)) return undefined
-  const { claims, issuer } = grant.assertion
+  if (!grant) return undefined
+  if (!isProofOfSender(config))
+    findings.addWarning(
+      element,
+      'clientAuthentication',
+      'Without client authentication, everyone who gets hold of a subject token can exchange it (RFC 8693 section 2.1). If the server allows it, choose another method.',
+    )
+  const [assertion] = assertionsOfGrant(grant)
   return {
-    // Servers with this grant find the client by the iss of the assertion.
-    clientId: clientId ?? String(claims['iss'] ?? issuer),
+    // Servers with these grants find the client by the iss of the assertion.
+    clientId: clientId ?? String(assertion?.claims['iss'] ?? assertion?.issuer ?? 'anonymous'),
     clientAuthentication: { method: 'none', sendClientId: clientId !== undefined },
   }
 }

@@ -1,7 +1,7 @@
 import type { ConfiguredParameters, Connection, Warming } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { checkDirectInvocation } from './direct-invocation.ts'
-import { type ElementReference, type EndpointConnection, type GrantType, keyOf, type OAuthConfig } from './element.ts'
+import { type ElementReference, type EndpointConnection, keyOf, type OAuthConfig } from './element.ts'
 import { type Advisor, type Resolution, startResolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
 import {
@@ -12,6 +12,7 @@ import {
   isMistake,
   UnknownConnectionError,
 } from './finding.ts'
+import { tokenExchange } from './grant-type.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
 import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
 import { resolveGrant } from './resolve-grant.ts'
@@ -99,7 +100,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   checkScopes(resolution, config, element)
   resolution.advice?.onConfig(config, element)
   checkRequestMay(config, element, findings)
-  const warming = resolveWarming(endpoint, config.grantType, root, findings)
+  const warming = resolveWarming(endpoint, config, root, findings)
 
   const api = resolveApi(resolution, name, endpoint, config)
   const authorizationServer = resolveAuthorizationServer(resolution, config.authServerRef)
@@ -139,7 +140,8 @@ function checkScopes({ graph, findings }: Resolution, config: OAuthConfig, eleme
 
 /** If a request omits a parameter, the server chooses its value, perhaps one that the operator does not list. */
 function checkRequestMay(config: OAuthConfig, element: ElementReference, findings: FindingList): void {
-  const { requestMay = {}, parameters = {} } = config
+  const { requestMay = {} } = config
+  const { further: parameters } = parametersOf(config)
   checkDefaultScope(config, element, findings)
   for (const name of ['scope', 'resource', 'audience'] as const)
     if (Array.isArray(requestMay[name]) && !hasDefault(config, name)) {
@@ -155,7 +157,9 @@ function checkRequestMay(config: OAuthConfig, element: ElementReference, finding
       findings.addWarning(
         element,
         'requestMay',
-        `It lists values of ${name}. If a request has no ${name}, the authorization server chooses the value. To prevent that, set ${name} in parameters.`,
+        name === 'requested_token_type'
+          ? 'It lists values of requested_token_type. If a request has none, the authorization server chooses the value. To prevent that, set requestedTokenType.'
+          : `It lists values of ${name}. If a request has no ${name}, the authorization server chooses the value. To prevent that, set ${name} in parameters.`,
       )
   const twin = Object.keys(requestMay).find((name) => twinOf(name, Object.keys(parameters)) !== undefined)
   const configured = twin === undefined ? undefined : twinOf(twin, Object.keys(parameters))
@@ -197,7 +201,12 @@ function checkDefaultScope(
 
 function parametersOf({ resource = [], audience, parameters = {}, ...config }: OAuthConfig): ConfiguredParameters {
   const scope = config.scope ?? config.defaultScope ?? []
-  return { scope, resource, ...(audience !== undefined && { audience }), further: parameters }
+  const { requestedTokenType } = config
+  const further = {
+    ...parameters,
+    ...(requestedTokenType !== undefined && { requested_token_type: requestedTokenType }),
+  }
+  return { scope, resource, ...(audience !== undefined && { audience }), further }
 }
 
 const defaults = { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 } as const
@@ -205,11 +214,12 @@ const defaults = { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVaria
 /** Undefined if warm runs must not or can't renew tokens. Then attributes without effect get a warning. */
 function resolveWarming(
   { warm, warmIdle, warmVariants }: EndpointConnection,
-  grantType: GrantType | undefined,
+  { grantType, subjectTokenRef }: OAuthConfig,
   element: ElementReference,
   findings: FindingList,
 ): Warming | undefined {
-  const isPossible = grantType !== 'password'
+  const needsToken = grantType === tokenExchange && subjectTokenRef === undefined
+  const isPossible = grantType !== 'password' && !needsToken
   if (isPossible && warm !== false)
     return {
       idleMilliseconds: warmIdle ?? defaults.idleMilliseconds,
@@ -220,7 +230,9 @@ function resolveWarming(
 
   const reason = isPossible
     ? 'warm is false'
-    : "renewing a token of the password grant takes the user's password, which only the caller has"
+    : needsToken
+      ? 'renewing the token takes the subject_token, which only the caller has'
+      : "renewing a token of the password grant takes the user's password, which only the caller has"
   // `warm: false` itself has an effect.
   const ignored = { warm: warm || undefined, warmIdle, warmVariants }
   for (const [attribute, value] of Object.entries(ignored))

@@ -1,9 +1,20 @@
-import type { Grant, JwtBearerGrant } from './connection.ts'
+import type { ExchangedToken, Grant, JwtBearerGrant, TokenExchangeGrant } from './connection.ts'
 import type { AssertionParameters, ElementReference, OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
-import { accountCredentials, jwtBearer } from './grant-type.ts'
+import { accountCredentials, jwtBearer, tokenExchange, tokenTypesByShortName } from './grant-type.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
+
+/** The attributes that are for one grant only, and the short name of that grant. */
+const grantsByAttribute = {
+  assertionTokenRef: 'jwt-bearer',
+  assertionParameters: 'jwt-bearer',
+  subjectTokenRef: 'token-exchange',
+  subjectTokenType: 'token-exchange',
+  actorTokenRef: 'token-exchange',
+  actorTokenType: 'token-exchange',
+  requestedTokenType: 'token-exchange',
+} as const
 
 /** Resolves the grant of a connection. Undefined if it can't be resolved. Then there is a finding. */
 export function resolveGrant(
@@ -13,7 +24,9 @@ export function resolveGrant(
 ): Grant | undefined {
   const { findings } = resolution
   const { grantType: type = 'client_credentials' } = config
+  refuseAttributesOfOtherGrants(config, element, findings)
   if (type === jwtBearer) return resolveJwtBearer(resolution, element, config)
+  if (type === tokenExchange) return resolveTokenExchange(resolution, element, config)
   if (type === 'password')
     findings.addWarning(
       element,
@@ -26,14 +39,26 @@ export function resolveGrant(
       'parameters',
       'The grant type account_credentials needs the parameter account_id. Add account_id to this attribute.',
     )
-  for (const attribute of ['assertionTokenRef', 'assertionParameters'] as const)
-    if (config[attribute] !== undefined)
+  return { type }
+}
+
+function refuseAttributesOfOtherGrants(config: OAuthConfig, element: ElementReference, findings: FindingList): void {
+  const { grantType = 'client_credentials', requestMay = {} } = config
+  for (const [attribute, grant] of Object.entries(grantsByAttribute)) {
+    const isGiven = config[attribute as keyof typeof grantsByAttribute] !== undefined
+    if (isGiven && !grantType.endsWith(`:${grant}`))
       findings.addMistake(
         element,
         attribute,
-        `It is for the grant type jwt-bearer. Set grantType to jwt-bearer, or take ${attribute} out.`,
+        `It is for the grant type ${grant}. Set grantType to ${grant}, or take ${attribute} out.`,
       )
-  return { type }
+  }
+  if (grantType !== tokenExchange && requestMay['actor_token'] !== undefined)
+    findings.addMistake(
+      element,
+      'requestMay',
+      'It lists actor_token, which is for the grant type token-exchange. Set grantType to token-exchange, or take actor_token out.',
+    )
 }
 
 /** RFC 7523 section 2.1. */
@@ -73,4 +98,57 @@ function refuseTwins(
         'assertionParameters',
         `The oAuthTokenConfig or the jwtBuilder of the assertion sets the claim ${name} too. Set ${name} on this element instead.`,
       )
+}
+
+/** RFC 8693 section 2.1. */
+function resolveTokenExchange(
+  resolution: Resolution,
+  element: ElementReference,
+  config: OAuthConfig,
+): TokenExchangeGrant | undefined {
+  const { subjectTokenRef, subjectTokenType, actorTokenRef, actorTokenType, requestMay = {} } = config
+  const { findings } = resolution
+  const mayBringActor = requestMay['actor_token'] === true
+  if (subjectTokenRef === undefined)
+    findings.addMistake(
+      element,
+      'subjectTokenRef',
+      'The grant type token-exchange needs a subject token. Name the oAuthTokenConfig element that describes it.',
+    )
+  if (config.requestedTokenType === tokenTypesByShortName.refresh_token)
+    findings.addMistake(
+      element,
+      'requestedTokenType',
+      'Tokenwell gives no refresh token to callers. Set it to another type, such as access_token, or take it out.',
+    )
+  if (actorTokenRef !== undefined && mayBringActor)
+    findings.addMistake(
+      element,
+      'requestMay',
+      'It lists actor_token, but Tokenwell makes the actor token. Take out actor_token, or actorTokenRef.',
+    )
+  if (actorTokenType !== undefined && actorTokenRef === undefined && !mayBringActor)
+    findings.addMistake(
+      element,
+      'actorTokenType',
+      'It has no effect without an actor token. Set actorTokenRef, list actor_token in requestMay, or take this attribute out.',
+    )
+  const resolve = (id: string | undefined, type: string | undefined) =>
+    resolveToken(resolution, id, type, config.authServerRef)
+  const subject = resolve(subjectTokenRef, subjectTokenType)
+  const actor = resolve(actorTokenRef, actorTokenType)
+  if (!subject || !actor) return undefined
+  return { type: tokenExchange, subject, ...(actor.type !== undefined && { actor }) }
+}
+
+/** A token that Tokenwell makes is a JWT, unless the element says otherwise. The type of another one may come from the caller. */
+function resolveToken(
+  resolution: Resolution,
+  id: string | undefined,
+  type: string | undefined,
+  serverId: string,
+): ExchangedToken | undefined {
+  if (id === undefined) return type === undefined ? {} : { type }
+  const assertion = resolveAssertion(resolution, id, serverId, 'grant')
+  return assertion && { type: type ?? tokenTypesByShortName.jwt, assertion }
 }

@@ -54,6 +54,11 @@ export function isResourceIndicator(text: string): boolean {
   return URL.canParse(text) && /^[a-z][a-z0-9+.-]*:[\x21\x22\x24-\x7e]+$/i.test(text)
 }
 
+/** RFC 8693 section 3: the type of a token in an exchange is a URI. */
+export function isExchangedTokenType(text: string): boolean {
+  return text.length <= 256 && isResourceIndicator(text)
+}
+
 /** An http or https URL without fragment, user and password. */
 export function isWebUrl(text: string): boolean {
   if (!URL.canParse(text) || !/^https?:\/\/[\x21\x22\x24-\x7e]+$/i.test(text)) return false

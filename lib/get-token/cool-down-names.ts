@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Caller } from '../access-token/caller.ts'
 import { type TokenRequest, tokenKey } from '../access-token/token.ts'
-import type { Connection } from '../configuration/connection.ts'
+import { assertionsOfGrant, type Connection } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { TokenRequestContext } from '../token-endpoint/token-client.ts'
 
@@ -72,7 +72,7 @@ async function clientIdentity(connection: Connection, secrets: SecretCache): Pro
   const { tokenEndpoint, tls } = authorizationServer
   const contents = await contentsOf([...secretsOfClient(connection), tls.clientCertificate], secrets)
   const identity = [tokenEndpoint, clientId, clientAuthentication, tls.clientCertificate, contents]
-  return 'assertion' in grant ? [...identity, grant] : identity
+  return assertionsOfGrant(grant).length > 0 ? [...identity, grant] : identity
 }
 
 /** The names of the secrets that authenticate the client and sign its grant. */
@@ -85,7 +85,7 @@ export function secretsOfClient({
     ...('passwordSecret' in way ? [way.passwordSecret] : []),
     ...(way.method === 'tls_client_auth' ? [authorizationServer.tls.clientCertificate] : []),
     ...('assertion' in way ? [way.assertion.key.location] : []),
-    ...('assertion' in grant ? [grant.assertion.key.location] : []),
+    ...assertionsOfGrant(grant).map(({ key }) => key.location),
   ]
   return names.filter((name) => name !== undefined)
 }

@@ -37,13 +37,14 @@ export function writeSharedToken({ accessToken, ...token }: SharedToken): Secret
 export function readSharedToken(text: Secret, { group }: RecordName): SharedToken {
   const written = parseJson(text.reveal())
   const token = isJsonObject(written) ? written : {}
-  const { id, connection, accessToken, asked, passedOn, issuedAt, refreshAt, usableUntil, expiresAt, generation } =
-    token
+  const { id, connection, accessToken, issuedTokenType, asked, passedOn } = token
+  const { issuedAt, refreshAt, usableUntil, expiresAt, generation } = token
   const isRead =
     connection === group &&
     [id, accessToken].every((each) => typeof each === 'string') &&
     [issuedAt, refreshAt, usableUntil, expiresAt, generation].every((each) => typeof each === 'number') &&
-    [asked, passedOn].every((each) => each === undefined || isJsonObject(each))
+    [asked, passedOn].every((each) => each === undefined || isJsonObject(each)) &&
+    (issuedTokenType === undefined || typeof issuedTokenType === 'string')
   if (!isRead)
     throw new UnreadableTokenError(
       'The decrypted text is not a token of this connection, or another version of Tokenwell wrote it. It counts as a miss.',

@@ -17,6 +17,7 @@ export const tokenAnswerSchema = v.pipe(
     token_type: v.literal('Bearer'),
     expires_in: v.pipe(v.number(), v.integer(), v.description('Whole seconds that the token still lives.')),
     scope: v.exactOptional(text('What the authorization server granted, or what it was asked for.')),
+    issued_token_type: v.exactOptional(text('The type of a token from a token exchange (RFC 8693 section 2.2.1).')),
     token_id: text('Names the token to Tokenwell. It is no credential.'),
     source: v.pipe(v.picklist(['server', 'cache', 'memory']), v.description('Where this instance found the token.')),
   }),

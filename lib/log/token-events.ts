@@ -63,14 +63,14 @@ export const tokenEvents = {
       /** The assertion that authenticates the client. */
       readonly assertion?: ToldAssertion
       /** The assertion that is the grant. */
-      readonly grantAssertion?: ToldAssertion
+      readonly grantAssertions?: readonly ToldAssertion[]
     }
   >({
     level: 'warn',
-    sentence({ connection, status, reason, elements, clientId, assertion, grantAssertion }) {
+    sentence({ connection, status, reason, elements, clientId, assertion, grantAssertions = [] }) {
       const assertions = [
         ...(assertion ? [`the assertion ${JSON.stringify(assertion)}`] : []),
-        ...(grantAssertion ? [`the assertion ${JSON.stringify(grantAssertion)} as its grant`] : []),
+        ...grantAssertions.map((grantAssertion) => `the assertion ${JSON.stringify(grantAssertion)} as its grant`),
       ]
       const sent = assertions.length > 0 ? assertions.join(' and ') : 'no assertion'
       const toCheck = elements.join(', ')

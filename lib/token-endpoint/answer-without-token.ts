@@ -190,6 +190,11 @@ function unreadableSuccess(
     )
   }
   const { access_token: accessToken, token_type: type } = members
+  if (isUsable(accessToken) && type === 'N_A')
+    return new UnreadableAnswerError(
+      `The authorization server ${server} answered with a token_type other than Bearer (N_A): the token is not an access token (RFC 8693 section 2.2.1). Set requestedTokenType to access_token, or configure the server to issue access tokens.`,
+      { blames: 'token' },
+    )
   if (isUsable(accessToken) && !isBearer(type, context.tokenTypes)) {
     const name =
       typeof type === 'string'

@@ -10,7 +10,7 @@ import type { SecretStore } from '../secret/secret-store.ts'
 import { readPassword, type SecretUse } from '../signing/secret-use.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
-import type { GrantKey } from './grants/grant-form.ts'
+import { type GrantKey, grantKeyOf } from './grants/grant-key.ts'
 
 /** The authentication method of a client, with its key or password. */
 export type ClientKey =
@@ -54,16 +54,20 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
   }
 
   async function currentGrant(connection: Connection): Promise<GrantKey> {
-    const { grant } = connection
-    if (!('assertion' in grant)) return { grant }
-    return { grant, signer: await signers.current(grant.assertion.key, grant.assertion.algorithm, useOf(connection)) }
+    const use = useOf(connection)
+    return await grantKeyOf(connection.grant, async ({ key, algorithm }) => await signers.current(key, algorithm, use))
   }
 
+  /** Each JWT of the grant that has a previous key is signed with that one. */
   async function previousGrant(connection: Connection): Promise<GrantKey | undefined> {
-    const { grant } = connection
-    if (!('assertion' in grant)) return undefined
-    const signer = await signers.previous(grant.assertion.key, grant.assertion.algorithm, useOf(connection))
-    return signer && { grant, signer }
+    const use = useOf(connection)
+    let isOther = false
+    const grantKey = await grantKeyOf(connection.grant, async ({ key, algorithm }) => {
+      const previous = await signers.previous(key, algorithm, use)
+      isOther ||= previous !== undefined
+      return previous ?? (await signers.current(key, algorithm, use))
+    })
+    return isOther ? grantKey : undefined
   }
 
   return {

@@ -1,5 +1,6 @@
 import type { IssuedToken } from '../access-token/lifetime.ts'
 import { isJsonArray, isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
+import { isExchangedTokenType } from '../configuration/value-syntax.ts'
 import { Secret } from '../secret/secret.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
 
@@ -7,6 +8,8 @@ import type { TokenEndpointAnswer } from './token-endpoint.ts'
 export interface TokenAnswer extends IssuedToken {
   /** Present where the server names it: it must do so where the scope differs from the requested one. */
   readonly scope?: string
+  /** The type of a token from an exchange (RFC 8693 section 2.2.1). Absent where the server leaves it out, as some do. */
+  readonly issuedTokenType?: string
 }
 
 /**
@@ -18,13 +21,20 @@ export function issuedToken(
   tokenTypes?: readonly string[],
 ): TokenAnswer | undefined {
   if (status < 200 || status > 299) return undefined
-  const { access_token: accessToken, token_type: type, expires_in: expiresIn, scope } = membersIn(body) ?? {}
+  const {
+    access_token: accessToken,
+    token_type: type,
+    expires_in: expiresIn,
+    scope,
+    issued_token_type: issuedType,
+  } = membersIn(body) ?? {}
   if (!isUsable(accessToken) || !isBearer(type, tokenTypes)) return undefined
   const expiresInSeconds = readExpiresIn(expiresIn)
   return {
     accessToken: new Secret(accessToken),
     ...(expiresInSeconds !== undefined && { expiresInSeconds }),
     ...(typeof scope === 'string' && /^[\x20-\x7e]*$/.test(scope) && { scope }),
+    ...(typeof issuedType === 'string' && isExchangedTokenType(issuedType) && { issuedTokenType: issuedType }),
   }
 }
 

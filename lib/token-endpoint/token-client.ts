@@ -1,6 +1,7 @@
 import { lifetimeOf } from '../access-token/lifetime.ts'
 import { isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
+import { tokenExchange, tokenTypesByShortName } from '../configuration/grant-type.ts'
 import type { ToldAssertion } from '../log/event-row.ts'
 import type { Log } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
@@ -21,6 +22,7 @@ import {
   RefusedError,
   TimedOutError,
   TokenEndpointError,
+  UnreadableAnswerError,
 } from './token-endpoint-error.ts'
 import { createTokenRequestForm } from './token-request-form.ts'
 
@@ -138,7 +140,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       ...{ connection, authorizationServer: authorizationServer.id, tokenEndpoint: authorizationServer.tokenEndpoint },
       ...{ status, error, reason, elements, clientId, sendsClientId },
       ...(assertion && { assertion: toldOf(assertion) }),
-      ...(grant.assertion && { grantAssertion: toldOf(grant.assertion) }),
+      ...(grant.assertions.length > 0 && { grantAssertions: grant.assertions.map(toldOf) }),
     })
   }
 
@@ -158,7 +160,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       const moment = () => ({ now: signedAt, jwtId: randomId() })
       const { client: clientKey, grant: grantKey } = otherKeys ?? (await keys.current(connection))
       const client = await authenticateClient(connection.clientId, clientKey, moment())
-      const grant = await createGrantForm(grantKey, parameters, moment())
+      const grant = await createGrantForm(grantKey, parameters, moment)
       const { method } = connection.clientAuthentication
       log({ event: 'client_authenticated', connection: connection.name, method, milliseconds: now() - from })
       return { client, grant }
@@ -184,6 +186,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
           accessToken: answer.accessToken,
           ...scopeOf(answer, parameters),
           ...(answer.passedOn && { passedOn: answer.passedOn }),
+          ...issuedTypeOf(answer, context),
           ...lifetimeOf(answer, lifetime, sentAt, random()),
         }
       } catch (error) {
@@ -215,7 +218,7 @@ function clockReadingOf(
   { error, description }: Refusal,
   now: number,
 ): ClockReading | undefined {
-  const assertion = grant.assertion ?? client.assertion
+  const assertion = grant.assertions[0] ?? client.assertion
   if (!assertion) return undefined
   return compareClocks(assertion.validity, readHttpDate(date), now, `${error} ${description ?? ''}`)
 }
@@ -242,6 +245,33 @@ function scopeOf({ scope }: TokenAnswer, asked: GrantParameters): Pick<Token, 's
         .join(' '),
     }
   return asked.scope.length > 0 ? { scope: asked.scope.join(' ') } : {}
+}
+
+/**
+ * The type of an exchanged token. RFC 8693 section 2.2.1 requires the server to name it. Some servers do not: then it is the requested type,
+ * or else an access token.
+ * @throws {UnreadableAnswerError} if it is not the requested type, or a refresh token
+ */
+function issuedTypeOf(
+  { issuedTokenType }: TokenAnswer,
+  { connection: { grant, authorizationServer }, parameters }: TokenRequestContext,
+): Pick<Token, 'issuedTokenType'> {
+  if (grant.type !== tokenExchange) return {}
+  const { access_token: accessTokenType, refresh_token: refreshTokenType } = tokenTypesByShortName
+  const { requested_token_type: requested } = parameters.further
+  const issued = issuedTokenType ?? requested ?? accessTokenType
+  const { id } = authorizationServer
+  if (requested !== undefined && issued !== requested)
+    throw new UnreadableAnswerError(
+      `The authorization server ${id} issued a token of the type ${issued}, but ${requested} was requested. Set requestedTokenType to a type that the server issues to this client.`,
+      { blames: 'token' },
+    )
+  if (issued === refreshTokenType)
+    throw new UnreadableAnswerError(
+      `The authorization server ${id} issued a refresh token, which Tokenwell gives to no caller. Set requestedTokenType to access_token.`,
+      { blames: 'token' },
+    )
+  return { issuedTokenType: issued }
 }
 
 /** What caused a refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */

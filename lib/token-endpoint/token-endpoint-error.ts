@@ -98,7 +98,13 @@ export class TimedOutError extends TokenEndpointError {
 /** The answer of the token endpoint doesn't follow RFC 6749 section 5, or can't be used. */
 export class UnreadableAnswerError extends TokenEndpointError {
   readonly code = 'unreadable_answer'
-  readonly blames = 'endpoint'
+  /** The token where the server issued one that is not the requested one, else the endpoint. */
+  readonly blames: 'endpoint' | 'token'
+
+  constructor(message: string, { blames = 'endpoint' }: { readonly blames?: UnreadableAnswerError['blames'] } = {}) {
+    super(message)
+    this.blames = blames
+  }
 
   override get publicMessage(): string {
     return `The authorization server's answer cannot be used. ${operatorFindsReason}`

@@ -53,6 +53,10 @@ const grants: readonly (readonly [string, ElementChanges])[] = [
     'jwt-bearer',
     { oAuth: { grantType: 'jwt-bearer', assertionTokenRef: 'theTokenConfig', jwtAuthenticationTokenRef: undefined } },
   ],
+  [
+    'token-exchange',
+    { oAuth: { grantType: 'token-exchange', subjectTokenRef: 'theTokenConfig', jwtAuthenticationTokenRef: undefined } },
+  ],
 ]
 
 interface FleetOptions {

@@ -3,5 +3,5 @@ import type { GrantForm, GrantParameters } from './grant-form.ts'
 
 /** RFC 6749 section 4.4.2. */
 export function clientCredentialsForm(parameters: GrantParameters): GrantForm {
-  return { parameters: commonParameters(parameters), secrets: [] }
+  return { parameters: commonParameters(parameters), secrets: [], assertions: [] }
 }

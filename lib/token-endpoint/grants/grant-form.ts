@@ -1,10 +1,5 @@
-import type { JwtBearerGrant, PlainGrant } from '../../configuration/connection.ts'
 import type { Secret } from '../../secret/secret.ts'
 import type { SentAssertion } from '../../signing/assertion.ts'
-import type { Signer } from '../../signing/signer.ts'
-
-/** A grant, with the signer of its assertion where it is one. */
-export type GrantKey = { readonly grant: JwtBearerGrant; readonly signer: Signer } | { readonly grant: PlainGrant }
 
 /** The parameters of a token request other than the client's credentials. */
 export interface GrantParameters {
@@ -26,6 +21,6 @@ export interface GrantForm {
   readonly parameters: FormParameters
   /** Secrets that a server might repeat when it quotes the request. */
   readonly secrets: readonly Secret[]
-  /** Present where the grant is an assertion. */
-  readonly assertion?: SentAssertion
+  /** The JWTs that Tokenwell signed for the grant, in their order. */
+  readonly assertions: readonly SentAssertion[]
 }

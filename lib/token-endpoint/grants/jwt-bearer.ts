@@ -1,13 +1,11 @@
-import type { JwtBearerGrant } from '../../configuration/connection.ts'
 import { type AssertionMoment, signAssertion } from '../../signing/assertion.ts'
-import type { Signer } from '../../signing/signer.ts'
 import { commonParameters, scopeText } from './common-parameters.ts'
 import type { GrantForm, GrantParameters } from './grant-form.ts'
+import type { JwtBearerKey } from './grant-key.ts'
 
 /** RFC 7523 section 2.1: a signed JWT is the grant. Some servers read scope and resource from its claims. */
 export async function jwtBearerForm(
-  { assertion, assertionParameters }: JwtBearerGrant,
-  signer: Signer,
+  { grant: { assertion, assertionParameters }, signer }: JwtBearerKey,
   parameters: GrantParameters,
   moment: AssertionMoment,
 ): Promise<GrantForm> {
@@ -27,7 +25,7 @@ export async function jwtBearerForm(
   return {
     parameters: [['assertion', signed], ...commonParameters(inForm)],
     secrets: [signed],
-    assertion: sent,
+    assertions: [sent],
   }
 }
 

@@ -11,5 +11,6 @@ export function passwordForm(parameters: GrantParameters): GrantForm {
       ...commonParameters(parameters),
     ],
     secrets: password ? [password] : [],
+    assertions: [],
   }
 }

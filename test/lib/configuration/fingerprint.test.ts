@@ -59,6 +59,12 @@ const byGrant: Change = {
     jwtAuthenticationTokenRef: undefined,
   },
 }
+const byExchange: Change = {
+  oAuthConfig: {
+    ...{ grantType: 'token-exchange', subjectTokenRef: 'theTokenConfig', actorTokenRef: 'theTokenConfig' },
+    jwtAuthenticationTokenRef: undefined,
+  },
+}
 const byGeneratedKey: Change = { jwtBuilder: { jwkEnabled: true } }
 const byProxy: Change = { authorizationServer: { proxyConfigRef: 'theProxy' } }
 const bySharedKey: Change = { jwtBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } }
@@ -108,6 +114,11 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     }),
     assertionTokenRef: isNothing('theTokenConfigTwin', { given: byGrant }),
     assertionParameters: counts({ scope: 'list' }, { given: byGrant }),
+    subjectTokenRef: isNothing('theTokenConfigTwin', { given: byExchange }),
+    subjectTokenType: counts('id_token', { given: byExchange }),
+    actorTokenRef: isNothing('theTokenConfigTwin', { given: byExchange }),
+    actorTokenType: counts('id_token', { given: byExchange }),
+    requestedTokenType: counts('jwt', { given: byExchange }),
     tokenRetryCheckLevel: isNothing(1),
     scope: counts('a'),
     resource: counts('https://api.example.com'),
@@ -253,6 +264,22 @@ test('the subject, issuer, claims and kind of a grant count, and so does whether
     changed(before, { jwtBuilder: { issuer: 'another' } }),
     changed(before, { jwtBuilder: { audiences: 'https://other.example.com' } }),
     changed(before, { oAuthConfig: { jwtAuthenticationTokenRef: 'theTokenConfig' } }),
+  ]
+  assert.equal(new Set(await Promise.all(all.map(fingerprint))).size, all.length)
+})
+
+test('the claims of each token of an exchange count, and so does whether there is an actor', async () => {
+  const before = changed(theElements, byExchange)
+  const exchange = byExchange['oAuthConfig']
+  const all = [
+    before,
+    changed(before, { oAuthConfig: { ...exchange, actorTokenRef: undefined } }),
+    changed(before, { oAuthTokenConfig: { tokenSubject: 'alice' } }),
+    changed(before, { jwtBuilder: { issuer: 'another' } }),
+    changed(theElements, {
+      ...byGrant,
+      oAuthConfig: { ...byGrant['oAuthConfig'], assertionParameters: undefined },
+    }),
   ]
   assert.equal(new Set(await Promise.all(all.map(fingerprint))).size, all.length)
 })

@@ -151,7 +151,7 @@ test('the finding for a wrong value says what it must be, and never shows the va
     [{ server: { receiveTimeout: '8760h1ms' } }, /receiveTimeout: It must be a duration/],
     [
       { oAuth: { grantType: 'implicit' } },
-      /grantType: It must be client_credentials, password, account_credentials or jwt-bearer/,
+      /grantType: It must be client_credentials, password, account_credentials, jwt-bearer or token-exchange/,
     ],
     [
       { oAuth: { authServerRef: 'theServer, another' } },

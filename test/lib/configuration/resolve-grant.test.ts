@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
+import { describeFinding } from '../../../lib/configuration/finding.ts'
+import { jwtBearer, tokenExchange, tokenTypesByShortName } from '../../../lib/configuration/grant-type.ts'
 import { assertLines, exampleIssuer, mistakesOf, resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 
@@ -9,6 +10,12 @@ function theGrant({ oAuth, ...changes }: ElementChanges = {}): RawElements {
   const grant = { grantType: 'jwt-bearer', assertionTokenRef: 'theTokenConfig', jwtAuthenticationTokenRef: undefined }
   const authData = { theData: { user: 'thePasswordClient', passwordSecret: 'tokenwell/local/password' } }
   return { ...exampleElements(exampleIssuer, { ...changes, oAuth: { ...grant, ...oAuth } }), authData }
+}
+
+/** A connection that exchanges a token, without client authentication, with these changes. */
+function theExchange({ oAuth, ...changes }: ElementChanges = {}): RawElements {
+  const exchange = { grantType: 'token-exchange', subjectTokenRef: 'theTokenConfig', assertionTokenRef: undefined }
+  return theGrant({ ...changes, oAuth: { ...exchange, ...oAuth } })
 }
 
 test('a grant by assertion needs no client authentication, and its tokens are warmed like others', async (t) => {
@@ -67,6 +74,39 @@ test('with clientAuthentication none, a basicAuthRef that others use has no effe
   assert.equal(clientAuthentication.method, 'none')
 })
 
+test('a token exchange of a JWT that Tokenwell signs needs no client authentication, and its tokens are warmed', async (t) => {
+  const { grant, clientId, clientAuthentication, warming, warnings } = await resolveConn(t, theExchange())
+  assert.ok('subject' in grant)
+  assert.equal(grant.type, tokenExchange)
+  assert.deepEqual([grant.subject.type, grant.subject.assertion?.subject], [tokenTypesByShortName.jwt, 'theClient'])
+  assert.equal('actor' in grant, false)
+  assert.deepEqual([clientId, clientAuthentication], ['theClient', { method: 'none', sendClientId: false }])
+  assert.ok(warming)
+  assert.deepEqual(warnings, [])
+})
+
+test('types of tokens have short names, and any other type is a URI', async (t) => {
+  const oAuth = {
+    ...{ grantType: tokenExchange, actorTokenRef: 'theTokenConfig' },
+    ...{ subjectTokenType: 'id_token', actorTokenType: 'urn:example:badge', requestedTokenType: 'access_token' },
+    parameters: { tenant: 't' },
+  }
+  const { grant, parameters } = await resolveConn(t, theExchange({ oAuth }))
+  assert.ok('subject' in grant)
+  assert.deepEqual([grant.subject.type, grant.actor?.type], [tokenTypesByShortName.id_token, 'urn:example:badge'])
+  assert.deepEqual(parameters.further, { tenant: 't', requested_token_type: tokenTypesByShortName.access_token })
+})
+
+test('requestMay may list types, and without a default it draws a warning', async (t) => {
+  const requestMay = { requested_token_type: ['urn:a'] }
+  const { warnings } = await resolveConn(t, theExchange({ oAuth: { requestMay } }))
+  assertLines(warnings.map(describeFinding), [
+    /^oAuthConfig\/theConfig requestMay: .*To prevent that, set requestedTokenType\.$/,
+  ])
+  const withDefault = await resolveConn(t, theExchange({ oAuth: { requestMay, requestedTokenType: 'jwt' } }))
+  assert.deepEqual(withDefault.warnings, [])
+})
+
 const mistakes: readonly (readonly [string, RawElements, RegExp])[] = [
   [
     'jwt-bearer without an assertion',
@@ -102,6 +142,38 @@ const mistakes: readonly (readonly [string, RawElements, RegExp])[] = [
     'another form of a claim',
     theGrant({ oAuth: { assertionParameters: { scope: 'json' } } }),
     /^oAuthConfig\/theConfig assertionParameters: The form of scope must be text or list\./,
+  ],
+  ...(['subjectTokenRef', 'subjectTokenType', 'actorTokenRef', 'actorTokenType', 'requestedTokenType'] as const).map(
+    (attribute): readonly [string, RawElements, RegExp] => [
+      `${attribute} with another grant`,
+      theGrant({ oAuth: { [attribute]: attribute.endsWith('Ref') ? 'theTokenConfig' : 'jwt' } }),
+      new RegExp(`^oAuthConfig/theConfig ${attribute}: It is for the grant type token-exchange\\. Set grantType`),
+    ],
+  ),
+  [
+    'token-exchange without a subject token',
+    theExchange({ oAuth: { subjectTokenRef: undefined, clientAuthentication: 'none' } }),
+    /^oAuthConfig\/theConfig subjectTokenRef: The grant type token-exchange needs a subject token\./,
+  ],
+  [
+    'a refresh token as the requested type',
+    theExchange({ oAuth: { requestedTokenType: 'refresh_token' } }),
+    /^oAuthConfig\/theConfig requestedTokenType: Tokenwell gives no refresh token to callers\./,
+  ],
+  [
+    'the type of an actor without an actor',
+    theExchange({ oAuth: { actorTokenType: 'jwt' } }),
+    /^oAuthConfig\/theConfig actorTokenType: It has no effect without an actor token\./,
+  ],
+  [
+    'a type that is neither a short name nor a URI',
+    theExchange({ oAuth: { subjectTokenType: 'saml' } }),
+    /^oAuthConfig\/theConfig subjectTokenType: It must be one of jwt, access_token, .*or an absolute URI/,
+  ],
+  [
+    'a parameter that has an attribute of its own',
+    theExchange({ oAuth: { parameters: { requested_token_type: 'urn:x' } } }),
+    /^oAuthConfig\/theConfig parameters: Take out the parameter requested_token_type: set it with requestedTokenType\./,
   ],
   [
     "a client's assertion without subject",

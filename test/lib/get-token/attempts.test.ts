@@ -16,7 +16,7 @@ import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 const now = 1_000_000
 const signed: SignedRequest = {
   client: { parameters: [], headers: {}, secrets: [], sendsClientId: false },
-  grant: { parameters: [], secrets: [] },
+  grant: { parameters: [], secrets: [], assertions: [] },
 }
 const token: Token = {
   ...{ id: 'the-token', connection: 'conn', accessToken: new Secret('some-token') },

@@ -29,9 +29,12 @@ test('the sentence about a refused token request tells the assertion of the gran
   const sent = (sentence: string) => /conn sent (.*) for the client theClient\./.exec(sentence)?.[1]
   const [own, ofGrant] = [JSON.stringify(assertion), JSON.stringify(grantAssertion)]
   assert.equal(sent(describeLogEvent(refused)), 'no assertion')
-  assert.equal(sent(describeLogEvent({ ...refused, grantAssertion })), `the assertion ${ofGrant} as its grant`)
   assert.equal(
-    sent(describeLogEvent({ ...refused, assertion, grantAssertion })),
+    sent(describeLogEvent({ ...refused, grantAssertions: [grantAssertion] })),
+    `the assertion ${ofGrant} as its grant`,
+  )
+  assert.equal(
+    sent(describeLogEvent({ ...refused, assertion, grantAssertions: [grantAssertion] })),
     `the assertion ${own} and the assertion ${ofGrant} as its grant`,
   )
 })

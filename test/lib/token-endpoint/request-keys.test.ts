@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Connection, JwtBearerGrant } from '../../../lib/configuration/connection.ts'
-import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
+import type { Connection, JwtBearerGrant, TokenExchangeGrant } from '../../../lib/configuration/connection.ts'
+import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { createRequestKeySource } from '../../../lib/token-endpoint/request-keys.ts'
@@ -111,4 +111,27 @@ test('after any other refusal, the previous key of the grant is used, or that of
   })
   const anonymous: Connection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
   assert.equal(await theKeys().keys.previous(anonymous, false), undefined)
+})
+
+test('subject and actor have a key each, and after a refusal the previous one of each that has one', async () => {
+  const signedBy = (name: string) => plainAssertion({ key: { jwtBuilder: name, location: `tokenwell/test/${name}` } })
+  const exchange: TokenExchangeGrant = {
+    type: tokenExchange,
+    subject: { type: 'urn:a', assertion: signedBy('subject') },
+    actor: { type: 'urn:b', assertion: signedBy('actor') },
+  }
+  const connection: Connection = { ...plainConnection, grant: exchange }
+  const client = { way, signer: theSigner }
+  const { asked, previousSigner, keys } = theKeys('before', ['tokenwell/test/actor'])
+  assert.deepEqual(await keys.current(connection), {
+    client,
+    grant: { grant: exchange, subjectSigner: theSigner, actorSigner: theSigner },
+  })
+  assert.deepEqual(asked.slice(-2), ['key tokenwell/test/subject RS256', 'key tokenwell/test/actor RS256'])
+  assert.deepEqual(await keys.previous(connection, false), {
+    client,
+    grant: { grant: exchange, subjectSigner: previousSigner, actorSigner: theSigner },
+  })
+  const withoutAny: Connection = { ...connection, grant: { type: tokenExchange, subject: {} } }
+  assert.deepEqual((await keys.previous(withoutAny, false))?.client, { way, signer: previousSigner })
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
-import type { JwtBearerGrant, PlainGrant } from '../../../lib/configuration/connection.ts'
-import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
+import type { JwtBearerGrant, PlainGrant, TokenExchangeGrant } from '../../../lib/configuration/connection.ts'
+import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createGrantForm } from '../../../lib/token-endpoint/grants/create-grant-form.ts'
 import type { GrantParameters } from '../../../lib/token-endpoint/grants/grant-form.ts'
@@ -10,7 +10,7 @@ import { createTokenRequestForm } from '../../../lib/token-endpoint/token-reques
 import { plainAssertion } from '../../support/elements/plain-connection.ts'
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
-const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
+const moment = () => ({ now: 1_700_000_000_000, jwtId: 'the-jwt-id' })
 const nothing: GrantParameters = { scope: [], resource: [], further: {} }
 const everything: GrantParameters = {
   scope: ['read', 'write'],
@@ -93,7 +93,7 @@ async function assertionOf(assertionParameters: JwtBearerGrant['assertionParamet
     [jwt],
     'a server may repeat it',
   )
-  return { claims: decodeJwt(jwt), others: [...body], sent: form.assertion }
+  return { claims: decodeJwt(jwt), others: [...body], sent: form.assertions[0] }
 }
 
 test('the grant jwt-bearer has an assertion, and the parameters beside it (RFC 7523 section 2.1)', async () => {
@@ -158,5 +158,52 @@ test('an assertion without a subject has no sub', async () => {
   const { subject: _, ...withoutSubject } = plainAssertion()
   const grant: JwtBearerGrant = { type: jwtBearer, assertion: withoutSubject, assertionParameters: {} }
   const form = await createGrantForm({ grant, signer: theSigner }, nothing, moment)
-  assert.equal('sub' in (form.assertion?.claims ?? {}), false)
+  assert.equal('sub' in (form.assertions[0]?.claims ?? {}), false)
+})
+
+test('a token exchange has the token of its subject and of its actor, each with its type (RFC 8693 section 2.1)', async () => {
+  let ids = 0
+  const counting = () => ({ ...moment(), jwtId: `id-${ids++}` })
+  const [subject, actor] = ['alice', 'bob'].map((name) => plainAssertion({ subject: name }))
+  const grant: TokenExchangeGrant = {
+    type: tokenExchange,
+    subject: { type: 'urn:subject', ...(subject && { assertion: subject }) },
+    actor: { type: 'urn:actor', ...(actor && { assertion: actor }) },
+  }
+  const form = await createGrantForm(
+    { grant, subjectSigner: theSigner, actorSigner: theSigner },
+    { ...everything, further: { requested_token_type: 'urn:requested' } },
+    counting,
+  )
+  const body = new URLSearchParams(createTokenRequestForm(tokenExchange, byHeader, form).reveal())
+  const tokens = ['subject_token', 'actor_token'].map((name) => body.get(name) ?? '')
+  assert.deepEqual(
+    tokens.map((token) => decodeJwt(token)).map(({ sub, jti }) => [sub, jti]),
+    [
+      ['alice', 'id-0'],
+      ['bob', 'id-1'],
+    ],
+  )
+  assert.deepEqual(
+    form.secrets.map((secret) => secret.reveal()),
+    tokens,
+    'a server may repeat them',
+  )
+  assert.deepEqual(
+    form.assertions.map(({ claims }) => claims['sub']),
+    ['alice', 'bob'],
+  )
+  assert.deepEqual(
+    [...body].filter(([name]) => !['subject_token', 'actor_token'].includes(name)),
+    [
+      ['grant_type', tokenExchange],
+      ['subject_token_type', 'urn:subject'],
+      ['actor_token_type', 'urn:actor'],
+      ['scope', 'read write'],
+      ['resource', 'https://a.example'],
+      ['resource', 'https://b.example'],
+      ['audience', 'the-audience'],
+      ['requested_token_type', 'urn:requested'],
+    ],
+  )
 })

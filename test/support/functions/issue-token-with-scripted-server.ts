@@ -16,6 +16,8 @@ export interface IssueTokenWithScriptedServer
   extends Caller,
     Pick<ScriptedTokenEndpoint, 'issuer' | 'requests' | 'attempts'> {}
 
+const secretParameters = ['client_assertion', 'password', 'assertion', 'subject_token', 'actor_token'] as const
+
 /** A real TLS server as token endpoint that follows a script, and the issue-token function in front of it. */
 export async function startIssueTokenWithScriptedServer(
   t: TestContext,
@@ -25,8 +27,7 @@ export async function startIssueTokenWithScriptedServer(
 ): Promise<IssueTokenWithScriptedServer> {
   const certificate = options.certificate ?? (await createServerCertificate(['localhost']))
   const planting: Script = (request, response, index) => {
-    plant(request.form.get('client_assertion'))
-    plant(request.form.get('password'))
+    for (const name of secretParameters) plant(request.form.get(name))
     return script(request, response, index)
   }
   const endpoint = await startScriptedTokenEndpoint(planting, { ...options, certificate })

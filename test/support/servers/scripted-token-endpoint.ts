@@ -88,8 +88,9 @@ async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
   const chunks: Buffer[] = []
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
   const form = new URLSearchParams(Buffer.concat(chunks).toString())
-  const assertion = form.get('client_assertion') ?? form.get('assertion')
-  const jwtId = assertion === null ? undefined : decodeJwt(assertion).jti
+  const assertion = form.get('client_assertion') ?? form.get('assertion') ?? form.get('subject_token')
+  // A subject token of a caller may be any text.
+  const jwtId = assertion?.startsWith('eyJ') ? decodeJwt(assertion).jti : undefined
   return { url: request.url ?? '', headers: request.headers, form, ...(jwtId !== undefined && { jwtId }) }
 }
 
