@@ -2,7 +2,12 @@ import { X509Certificate } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
-import { type AssertionConfiguration, assertionsOfGrant, type Connection } from '../../lib/configuration/connection.ts'
+import {
+  type AssertionConfiguration,
+  assertionsOfGrant,
+  type Connection,
+  secretsInHeaders,
+} from '../../lib/configuration/connection.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { keysToPublish } from '../../lib/key-lifecycle/published-keys.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
@@ -38,6 +43,9 @@ async function factsOf(connection: Connection, workspace: Workspace): Promise<re
     `grant type      ${grant.type}`,
     ...(parameters.scope.length > 0 ? [`scope           ${parameters.scope.join(' ')}`] : []),
     ...(await credentialsOf(connection, workspace)),
+    ...secretsInHeaders(connection.authorizationServer).map(
+      (name) => `header value    Write the one that the server gives you to ${fileOf(name, workspace)}.`,
+    ),
   ]
 }
 

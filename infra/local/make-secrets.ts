@@ -2,7 +2,12 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
-import { type AssertionConfiguration, assertionsOfGrant, type Connection } from '../../lib/configuration/connection.ts'
+import {
+  type AssertionConfiguration,
+  assertionsOfGrant,
+  type Connection,
+  secretsInHeaders,
+} from '../../lib/configuration/connection.ts'
 import { isRsaAlgorithm, isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import { keyIdOf } from '../../lib/signing/signing-key.ts'
@@ -46,7 +51,11 @@ export async function makeSecretsFor(
 function clientSecretsOf(connection: Connection): readonly string[] {
   const { clientAuthentication: way } = connection
   const keys = assertionsOf(connection).filter(({ algorithm }) => isSharedKeyAlgorithm(algorithm))
-  return [...('passwordSecret' in way ? [way.passwordSecret] : []), ...keys.map(({ key }) => key.location)]
+  return [
+    ...('passwordSecret' in way ? [way.passwordSecret] : []),
+    ...keys.map(({ key }) => key.location),
+    ...secretsInHeaders(connection.authorizationServer),
+  ]
 }
 
 /** The assertions of a connection's client and of its grant. */

@@ -7,6 +7,8 @@ import {
   type AssertionConfiguration,
   assertionsOfGrant,
   type Connection,
+  type ResolvedAuthorizationServer,
+  secretsInHeaders,
   type Transport,
 } from '../configuration/connection.ts'
 import type { ElementReference } from '../configuration/element.ts'
@@ -16,7 +18,7 @@ import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { createHeader } from '../signing/assertion.ts'
 import { readCertificates } from '../signing/pem.ts'
-import { readPassword, type SecretUse } from '../signing/secret-use.ts'
+import { readHeaderValue, readPassword, type SecretUse } from '../signing/secret-use.ts'
 import { createSignerCache, type SignerCache } from '../signing/signer-cache.ts'
 import { readSigningKeys } from '../signing/signing-secret.ts'
 
@@ -64,7 +66,23 @@ async function inspectClient(
     ...('passwordSecret' in way ? await inspectPassword(way.passwordSecret, server, use, inspection) : []),
     ...('assertion' in way ? await inspectKey(way.assertion, use, inspection) : []),
     ...(await Promise.all(assertionsOfGrant(grant).map((each) => inspectKey(each, use, inspection)))).flat(),
+    ...(await inspectHeaders(authorizationServer, use, inspection)),
   ]
+}
+
+async function inspectHeaders(
+  server: ResolvedAuthorizationServer,
+  use: SecretUse,
+  { secrets }: Inspection,
+): Promise<readonly Finding[]> {
+  const element = { kind: 'authorizationServer', id: server.id } as const
+  const found = secretsInHeaders(server).map((name) =>
+    complaints(element, 'headers', async () => {
+      readHeaderValue(name, await secrets.get(name), use)
+      return []
+    }),
+  )
+  return (await Promise.all(found)).flat()
 }
 
 async function inspectPassword(

@@ -38,6 +38,7 @@ export function createAdvice(findings: FindingList) {
     onServer(server: AuthorizationServer, element: ElementReference): void {
       if (server.issuer !== undefined) adviseOnIssuer(server.issuer, element, 'issuer', findings)
       adviseOnTokenEndpoint(server, element, findings)
+      adviseOnHeaders(server, element, findings)
       adviseOnTokenLifetimes(server, element, findings)
     },
     onConfig: (config: OAuthConfig, element: ElementReference) => adviseOnScopes(config, element, findings),
@@ -237,6 +238,20 @@ function adviseOnTokenEndpoint(
 ): void {
   if (/%(20|09|0a|0d)/i.test(tokenEndpoint))
     findings.addWarning(element, 'tokenEndpoint', 'It has an encoded space or line break. Take that out.')
+}
+
+function adviseOnHeaders(
+  { headers = {} }: AuthorizationServer,
+  element: ElementReference,
+  findings: FindingList,
+): void {
+  for (const [name, value] of Object.entries(headers))
+    if (typeof value === 'string' && /(^|-)(auth|api-?key|key|token|secret|pass(word)?|credentials?)s?($|-)/.test(name))
+      findings.addWarning(
+        element,
+        'headers',
+        `The name of the header ${name} suggests a secret. Keep its value in the secret store, and write { "secret": "<its name>" }.`,
+      )
 }
 
 const scopeAttributes = ['scope', 'defaultScope'] as const

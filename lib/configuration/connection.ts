@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isJsonObject } from '../base/decoding.ts'
 import type { Omittable } from './assertion-schema.ts'
-import type { AssertionParameters, CertificateThumbprint, GrantType, RequestMay } from './element.ts'
+import type { AssertionParameters, CertificateThumbprint, GrantType, HeaderValues, RequestMay } from './element.ts'
 import { jwtBearer, tokenExchange } from './grant-type.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
@@ -173,10 +173,16 @@ export interface ResolvedAuthorizationServer extends Transport {
   readonly tokenTypes?: readonly string[]
   /** Between two scopes in a text, where it is no blank (RFC 6749 section 3.3). */
   readonly scopeSeparator?: string
+  readonly headers?: HeaderValues
   readonly maximumConcurrency: number
   /** The cool-down after the first failure. It doubles after each further failure, up to 5 min. */
   readonly coolDownSeconds: number
   readonly lifetime: LifetimePolicy
+}
+
+/** The names of the secrets in the headers of its token requests. */
+export function secretsInHeaders({ headers = {} }: ResolvedAuthorizationServer): readonly string[] {
+  return Object.values(headers).flatMap((value) => (typeof value === 'string' ? [] : [value.secret]))
 }
 
 /** The API of a connection. Tokenwell calls it with the connection's token. */
@@ -248,9 +254,19 @@ function changesOfMeaning(_connection: Connection): readonly string[] {
  */
 export function fingerprintOf(connection: Connection, changes = changesOfMeaning(connection)): string {
   const { grant, clientId, clientAuthentication, authorizationServer, parameters, passOn, requestMay } = connection
-  const { tokenEndpoint, issuer, lifetime, scopeSeparator } = authorizationServer
+  const { tokenEndpoint, issuer, lifetime, scopeSeparator, headers } = authorizationServer
   const identity = {
-    ...{ grantType: grant.type, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay, scopeSeparator },
+    ...{
+      grantType: grant.type,
+      clientId,
+      tokenEndpoint,
+      issuer,
+      lifetime,
+      parameters,
+      requestMay,
+      scopeSeparator,
+      headers,
+    },
     ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
     ...(grant.type === jwtBearer && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
     ...(grant.type === tokenExchange && { grant: exchangeIdentity(grant) }),

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../base/decoding.ts'
 import type { Elements, Kind } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import type { Finding } from './finding.ts'
@@ -43,11 +44,12 @@ export function isReservedSecret(name: string, { cacheSecret }: Pick<Deployment,
   return name === cacheSecret || /^tokenwell\/[^/]+\/(cache$|jwk\/)/.test(name)
 }
 
-/** The attributes that hold the name of a secret. */
+/** The attributes that hold the name of a secret, or an object with members `{ secret }`. */
 const secretNames = {
   keyStore: ['location'],
   authData: ['passwordSecret'],
   jwtBuilder: ['sharedKey'],
+  authorizationServer: ['headers'],
 } as const satisfies { [K in Kind]?: readonly (keyof Elements[K])[] }
 
 /**
@@ -58,12 +60,19 @@ export function checkSecretNames(readings: readonly ElementReading[], deployment
   return readings.flatMap(({ reference, attributes: read }) => {
     const attributes: readonly string[] =
       (secretNames as Partial<Record<Kind, readonly string[]>>)[reference.kind] ?? []
-    return attributes.flatMap((attribute): Finding[] => {
-      const name = (read as Record<string, unknown>)[attribute]
-      const sentence = typeof name === 'string' ? whyNotHere(name, deployment) : undefined
-      return sentence === undefined ? [] : [{ severity: 'mistake', element: reference, attribute, sentence }]
-    })
+    return attributes.flatMap((attribute) =>
+      secretsNamedBy((read as Record<string, unknown>)[attribute]).flatMap((name): Finding[] => {
+        const sentence = whyNotHere(name, deployment)
+        return sentence === undefined ? [] : [{ severity: 'mistake', element: reference, attribute, sentence }]
+      }),
+    )
   })
+}
+
+function secretsNamedBy(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value]
+  const references = isJsonObject(value) ? Object.values(value).filter(isJsonObject) : []
+  return references.flatMap(({ secret }) => (typeof secret === 'string' ? [secret] : []))
 }
 
 function whyNotHere(name: string, deployment: Deployment): string | undefined {

@@ -30,6 +30,7 @@ import {
   tokenTypes,
   wholeNumber,
 } from './attribute-schema.ts'
+import { headers } from './header-schema.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
 
 const claimsMessage = 'an object of claims, or a text that holds such an object as JSON'
@@ -155,6 +156,7 @@ export const elementSchemas = {
     coolDownSeconds: v.exactOptional(wholeNumber(1, 300)),
     tokenTypes: v.exactOptional(tokenTypes),
     scopeSeparator: v.exactOptional(scopeSeparator),
+    headers: v.exactOptional(headers),
     allowLoopbackHttp: v.exactOptional(flag),
     acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),

@@ -27,6 +27,8 @@ export type GrantType = NonNullable<OAuthConfig['grantType']>
 export type RequestMay = NonNullable<OAuthConfig['requestMay']>
 /** The parameters that are claims of a grant's assertion, and the form of each claim. */
 export type AssertionParameters = NonNullable<OAuthConfig['assertionParameters']>
+/** Further headers of token requests, by their names in lower case. */
+export type HeaderValues = NonNullable<AuthorizationServer['headers']>
 export type CertificateThumbprint = NonNullable<JwtBuilder['certificateThumbprint']>
 
 /** The attributes that refer to elements, with the kind of each. References only go downwards, so a circle is impossible. */

@@ -1,6 +1,7 @@
 import { assertionsOfGrant, type Connection, type Grant } from './connection.ts'
 import { type AuthorizationServer, type ElementReference, keyOf, type OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
+import type { FindingList } from './finding.ts'
 import { jwtBearer, tokenExchange } from './grant-type.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
 import { sslIdOf } from './resolve-far-end.ts'
@@ -48,6 +49,7 @@ export function resolveClientAuthentication(
   const server = resolution.graph.get('authorizationServer', config.authServerRef)
   const origin = { element, config, server, grant }
   refuseAttributesWithoutEffect(resolution, origin)
+  refuseSecondAuthorization(resolution, origin)
   switch (credentialsOf(origin)) {
     case 'assertion':
       return byAssertion(resolution, origin)
@@ -94,6 +96,18 @@ function refuseAttributesWithoutEffect({ findings }: Resolution, origin: ClientO
         'It is only for a client without authentication. Set clientAuthentication to none, or take this attribute out.',
       )
   }
+}
+
+/** A client uses one method (RFC 6749 section 2.3), and a request has one header `Authorization`. */
+function refuseSecondAuthorization({ findings }: Resolution, origin: ClientOrigin): void {
+  const { element, config, server } = origin
+  if (server?.headers?.['authorization'] === undefined || credentialsOf(origin) === 'none') return
+  const client = keyOf(element)
+  findings.addMistake(
+    { kind: 'authorizationServer', id: config.authServerRef },
+    'headers',
+    `It has Authorization, but the client of ${client} authenticates in another way. Set clientAuthentication of ${client} to none, or take Authorization out.`,
+  )
 }
 
 function byAssertion(resolution: Resolution, origin: ClientOrigin): ResolvedClient | undefined {
@@ -196,22 +210,27 @@ function byCertificate(resolution: Resolution, { element, config, server }: Clie
   return { clientId, clientAuthentication: { method: 'tls_client_auth' } }
 }
 
-/** RFC 7521 section 4.1 and RFC 8693 section 2.1: where the grant is an assertion or a token, the client may have no credentials. */
+/**
+ * RFC 7521 section 4.1 and RFC 8693 section 2.1: where the grant is an assertion or a token, the client may have no credentials. Odd
+ * servers want them in a header.
+ */
 function withoutAuthentication(
   { findings }: Resolution,
-  { element, config, grant }: ClientOrigin,
+  { element, config, server, grant }: ClientOrigin,
 ): ResolvedClient | undefined {
   const { clientId, grantType = 'client_credentials' } = config
-  if (grantType !== jwtBearer && grantType !== tokenExchange) {
+  const hasProof = grantType === jwtBearer || grantType === tokenExchange
+  if (!hasProof && hasSecretHeader(server)) return clientWithHeader(findings, element, clientId)
+  if (!hasProof) {
     findings.addMistake(
       element,
       'clientAuthentication',
-      `none leaves a token request of the grant type ${grantType} without a proof of its sender. Set grantType to jwt-bearer or token-exchange, or choose another method.`,
+      `none leaves a token request of the grant type ${grantType} without a proof of its sender. Set grantType to jwt-bearer or token-exchange, choose another method, or add a secret to headers of authorizationServer/${config.authServerRef}.`,
     )
     return undefined
   }
   if (!grant) return undefined
-  if (!isProofOfSender(config))
+  if (!isProofOfSender(config) && !hasSecretHeader(server))
     findings.addWarning(
       element,
       'clientAuthentication',
@@ -223,6 +242,24 @@ function withoutAuthentication(
     clientId: clientId ?? String(assertion?.claims['iss'] ?? assertion?.issuer ?? 'anonymous'),
     clientAuthentication: { method: 'none', sendClientId: clientId !== undefined },
   }
+}
+
+function hasSecretHeader(server: AuthorizationServer | undefined): boolean {
+  return Object.values(server?.headers ?? {}).some((value) => typeof value !== 'string')
+}
+
+function clientWithHeader(
+  findings: FindingList,
+  element: ElementReference,
+  clientId: string | undefined,
+): ResolvedClient | undefined {
+  if (clientId !== undefined) return { clientId, clientAuthentication: { method: 'none', sendClientId: true } }
+  findings.addMistake(
+    element,
+    'clientId',
+    'It is required for a client that authenticates by a header. Add the client id.',
+  )
+  return undefined
 }
 
 /** The finding is about the attribute that should name a certificate. A reference to a missing element already has a finding. */

@@ -37,13 +37,14 @@ export function resolveAuthorizationServer(
   const transport = resolveTransport(resolution, new URL(server.tokenEndpoint), server, serverDefaults)
   checkTransport(resolution, element, server, transport)
   resolution.advice?.onServer(server, element)
-  const { issuer, tokenTypes, scopeSeparator, maximumLifetimeSeconds, marginSeconds } = server
+  const { issuer, tokenTypes, scopeSeparator, headers, maximumLifetimeSeconds, marginSeconds } = server
   return {
     id,
     ...(issuer !== undefined && { issuer }),
     tokenEndpoint: server.tokenEndpoint,
     ...(tokenTypes !== undefined && { tokenTypes }),
     ...(scopeSeparator !== undefined && scopeSeparator !== ' ' && { scopeSeparator }),
+    ...(headers !== undefined && Object.keys(headers).length > 0 && { headers }),
     ...transport,
     maximumConcurrency: server.maximumConcurrency ?? serverDefaults.maximumConcurrency,
     coolDownSeconds: server.coolDownSeconds ?? serverDefaults.coolDownSeconds,

@@ -35,6 +35,16 @@ export function isTokenType(text: string): boolean {
   return /^[\x20-\x7e]{1,100}$/.test(text) && !boundTypes.includes(text.toLowerCase())
 }
 
+/** RFC 9110 section 5.1, with at most 128 characters. */
+export function isHeaderName(text: string): boolean {
+  return /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(text)
+}
+
+/** RFC 9110 section 5.5, without tabs and without characters beyond ASCII. */
+export function isHeaderValue(text: string): boolean {
+  return /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text) && text.length <= 4096
+}
+
 /** The name of a parameter (RFC 6749 appendix A and section 8.2), with at most 128 characters. */
 export function isParameterName(text: string): boolean {
   return /^[\w.-]{1,128}$/.test(text)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Caller } from '../access-token/caller.ts'
 import { type TokenRequest, tokenKey } from '../access-token/token.ts'
-import { assertionsOfGrant, type Connection } from '../configuration/connection.ts'
+import { assertionsOfGrant, type Connection, secretsInHeaders } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { TokenRequestContext } from '../token-endpoint/token-client.ts'
 
@@ -69,13 +69,13 @@ function nameOf(kind: CoolDownKind | 'user', parts: readonly unknown[]): string 
 
 async function clientIdentity(connection: Connection, secrets: SecretCache): Promise<readonly unknown[]> {
   const { clientId, clientAuthentication, grant, authorizationServer } = connection
-  const { tokenEndpoint, tls } = authorizationServer
+  const { tokenEndpoint, tls, headers } = authorizationServer
   const contents = await contentsOf([...secretsOfClient(connection), tls.clientCertificate], secrets)
   const identity = [tokenEndpoint, clientId, clientAuthentication, tls.clientCertificate, contents]
-  return assertionsOfGrant(grant).length > 0 ? [...identity, grant] : identity
+  return [...identity, ...(assertionsOfGrant(grant).length > 0 ? [grant] : []), ...(headers ? [headers] : [])]
 }
 
-/** The names of the secrets that authenticate the client and sign its grant. */
+/** The names of the secrets that authenticate the client, sign its grant and are in its headers. */
 export function secretsOfClient({
   clientAuthentication: way,
   grant,
@@ -86,6 +86,7 @@ export function secretsOfClient({
     ...(way.method === 'tls_client_auth' ? [authorizationServer.tls.clientCertificate] : []),
     ...('assertion' in way ? [way.assertion.key.location] : []),
     ...assertionsOfGrant(grant).map(({ key }) => key.location),
+    ...secretsInHeaders(authorizationServer),
   ]
   return names.filter((name) => name !== undefined)
 }

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import { isReservedSecret } from '../configuration/deployment.ts'
-import { canonicalHost, isHostName } from '../configuration/value-syntax.ts'
+import { canonicalHost, isHeaderValue, isHostName } from '../configuration/value-syntax.ts'
 import { isDer, isJks, oneLine, Secret } from '../secret/secret.ts'
 import { unwrapBase64 } from './pem.ts'
 import { KeyStoreError } from './signing-key.ts'
@@ -21,6 +21,21 @@ export interface SecretUse {
 export function readPassword(name: string, secret: Secret, use: SecretUse): Secret {
   demandHost(name, secret, use)
   return readText(name, secret, 'password')
+}
+
+/**
+ * The value of a header: the text itself, or the `value` of JSON `{ "value", "hosts" }`, which is sent only to those hosts.
+ * @throws {KeyStoreError} if the secret is of another kind, for other hosts, or can't be sent in a header
+ */
+export function readHeaderValue(name: string, secret: Secret, use: SecretUse): Secret {
+  demandHost(name, secret, use)
+  const value = readText(name, secret, 'value')
+  if (!isHeaderValue(value.reveal()))
+    throw new KeyStoreError(
+      name,
+      'holds a text that a header cannot have. Store printable ASCII without line breaks, and without blanks at its ends.',
+    )
+  return value
 }
 
 /**
@@ -58,7 +73,7 @@ export function demandUnreserved(name: string): void {
   if (isReservedSecret(name)) throw new KeyStoreError(name, 'is reserved for Tokenwell. Name another secret.')
 }
 
-function readText(name: string, secret: Secret, member: 'password' | 'key'): Secret {
+function readText(name: string, secret: Secret, member: 'password' | 'key' | 'value'): Secret {
   demandUnreserved(name)
   const members = membersOf(secret)
   const text = members[member]

@@ -11,6 +11,7 @@ import { readPassword, type SecretUse } from '../signing/secret-use.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
 import { type GrantKey, grantKeyOf } from './grants/grant-key.ts'
+import type { RequestHeaders } from './request-headers.ts'
 
 /** The authentication method of a client, with its key or password. */
 export type ClientKey =
@@ -22,6 +23,8 @@ export type ClientKey =
 export interface RequestKeys {
   readonly client: ClientKey
   readonly grant: GrantKey
+  /** Absent where the element adds no headers. */
+  readonly headers?: RequestHeaders
 }
 
 /**
@@ -70,21 +73,40 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
     return isOther ? grantKey : undefined
   }
 
+  async function headersOf(
+    connection: Connection,
+    time: 'current' | 'previous',
+  ): Promise<Pick<RequestKeys, 'headers'> | undefined> {
+    const { headers: values } = connection.authorizationServer
+    if (!values) return undefined
+    // Few servers want further headers, and the others do not load the module.
+    const { currentHeaders, previousHeaders } = await import('./request-headers.ts')
+    const read = time === 'current' ? currentHeaders : previousHeaders
+    const headers = await read(values, secrets, useOf(connection))
+    return headers && { headers }
+  }
+
   return {
     async current(connection: Connection): Promise<RequestKeys> {
-      const [client, grant] = await Promise.all([currentClient(connection), currentGrant(connection)])
-      return { client, grant }
+      const [client, grant, headers] = await Promise.all([
+        currentClient(connection),
+        currentGrant(connection),
+        headersOf(connection, 'current'),
+      ])
+      return { client, grant, ...headers }
     },
 
     /**
      * The keys with one of them replaced by the one before: that of the client where the server refused the client itself, else that of
-     * the grant. Undefined where no other key exists.
+     * the grant, else that of the client, else the secrets in its headers. Undefined where no other key exists.
      */
     async previous(connection: Connection, isOfClient: boolean): Promise<RequestKeys | undefined> {
       const grant = isOfClient ? undefined : await previousGrant(connection)
-      if (grant) return { client: await currentClient(connection), grant }
+      if (grant) return { client: await currentClient(connection), grant, ...(await headersOf(connection, 'current')) }
       const client = await previousClient(connection)
-      return client && { client, grant: await currentGrant(connection) }
+      const headers = await headersOf(connection, client ? 'current' : 'previous')
+      if (!client && !headers) return undefined
+      return { client: client ?? (await currentClient(connection)), grant: await currentGrant(connection), ...headers }
     },
   }
 }

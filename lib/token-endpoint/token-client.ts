@@ -12,6 +12,7 @@ import { adviceOn, type ClockOffsets, type ClockReading, compareClocks } from '.
 import { createGrantForm } from './grants/create-grant-form.ts'
 import type { GrantForm, GrantParameters } from './grants/grant-form.ts'
 import { readPassedOn } from './passed-on.ts'
+import type { RequestHeaders } from './request-headers.ts'
 import type { RequestKeySource, RequestKeys } from './request-keys.ts'
 import { issuedToken, readHttpDate, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
@@ -58,6 +59,8 @@ interface KeptAnswer extends TokenAnswer, Pick<Token, 'passedOn'> {}
 export interface SignedRequest {
   readonly client: ClientCredentials
   readonly grant: GrantForm
+  /** Absent where the element adds no headers. */
+  readonly added?: RequestHeaders
 }
 
 /** The OAuth client of a connection: it authenticates and makes one token request, from the assertion to the token. */
@@ -84,13 +87,13 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
 
   async function post(
     { connection, deadline }: TokenRequestContext,
-    { client, grant }: SignedRequest,
+    { client, grant, added }: SignedRequest,
     sentAt: number,
   ): Promise<TokenEndpointAnswer> {
     const server = connection.authorizationServer
     const timeouts = timeoutsUntil(deadline, sentAt, server)
     const form = createTokenRequestForm(connection.grant.type, client, grant)
-    const { headers } = client
+    const headers = { ...added?.headers, ...client.headers }
     try {
       return await tokenEndpoint.post(server, { connection: connection.name, headers, form, timeouts })
     } catch (error) {
@@ -158,12 +161,12 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       const from = now()
       const signedAt = from + clockOffsets.of(connection.authorizationServer.id)
       const moment = () => ({ now: signedAt, jwtId: randomId() })
-      const { client: clientKey, grant: grantKey } = otherKeys ?? (await keys.current(connection))
+      const { client: clientKey, grant: grantKey, headers } = otherKeys ?? (await keys.current(connection))
       const client = await authenticateClient(connection.clientId, clientKey, moment())
       const grant = await createGrantForm(grantKey, parameters, moment)
       const { method } = connection.clientAuthentication
       log({ event: 'client_authenticated', connection: connection.name, method, milliseconds: now() - from })
-      return { client, grant }
+      return { client, grant, ...(headers && { added: headers }) }
     },
 
     /**
@@ -206,10 +209,13 @@ function toldOf({ header, claims }: SentAssertion): ToldAssertion {
 }
 
 /** A server may repeat the user's name without its part after the `@`. */
-function sentSecrets({ client, grant }: SignedRequest, { username = '' }: GrantParameters): SentSecrets {
+function sentSecrets({ client, grant, added }: SignedRequest, { username = '' }: GrantParameters): SentSecrets {
   const [localPart = ''] = username.split('@')
   const names = [...new Set([username, localPart])].filter((name) => name !== '')
-  return { secrets: [...client.secrets, ...grant.secrets], names: names.map((name) => new Secret(name)) }
+  return {
+    secrets: [...client.secrets, ...grant.secrets, ...(added?.secrets ?? [])],
+    names: names.map((name) => new Secret(name)),
+  }
 }
 
 function clockReadingOf(

@@ -108,10 +108,10 @@ function toDispatch(
     path: `${pathname}${search}`,
     method: 'POST',
     headers: {
-      'content-type': 'application/x-www-form-urlencoded',
       accept: 'application/json',
-      'accept-encoding': 'identity',
       ...Object.fromEntries(revealed),
+      'content-type': 'application/x-www-form-urlencoded',
+      'accept-encoding': 'identity',
     },
     body: form.reveal(),
   }

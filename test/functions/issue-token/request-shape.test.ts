@@ -2,14 +2,15 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { RawElements } from '../../support/elements/elements.ts'
+import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import {
   type ScriptedAnswer,
   startIssueTokenWithScriptedServer,
   tokenAnswer,
 } from '../../support/functions/issue-token-with-scripted-server.ts'
-import { tokenRequest } from '../../support/functions/load-function.ts'
+import { tokenRequest, writeSecret } from '../../support/functions/load-function.ts'
+import { captureLog } from '../../support/output/captured-log.ts'
 import { root } from '../../support/process/local-run.ts'
 import type { ReceivedRequest } from '../../support/servers/scripted-token-endpoint.ts'
 
@@ -158,4 +159,82 @@ test('oidc-provider with this grant issues a token for the account', async (t) =
   const { status, body } = await http(tokenRequest('zoom', ''))
   assert.deepEqual([status, body['scope']], [200, 'meeting:read'])
   assert.equal(tokenRequests(), 1)
+})
+
+const withHeaders =
+  (headers: object, more: ElementChanges = {}) =>
+  (issuer: string): RawElements =>
+    exampleElements(issuer, { ...more, server: { ...more.server, headers } })
+const headers = { 'X-Tenant': 'the tenant', Accept: '*/*', 'X-Key': { secret: 'tokenwell/local/the-header' } }
+
+test('the headers of the element are sent, texts and secrets, beside what Tokenwell sets itself', async (t) => {
+  const { http, requests, workspace } = await startIssueTokenWithScriptedServer(t, withHeaders(headers), () =>
+    tokenAnswer(),
+  )
+  const secret = readFileSync(join(workspace.secretsFolder, 'the-header'), 'utf8')
+  assert.equal((await http(tokenRequest('conn'))).status, 200)
+  const sent = requests[0]?.headers ?? {}
+  const { host: _, 'content-length': _length, connection: _connection, ...others } = sent
+  assert.deepEqual(others, {
+    accept: '*/*',
+    'x-tenant': 'the tenant',
+    'x-key': secret,
+    'content-type': 'application/x-www-form-urlencoded',
+    'accept-encoding': 'identity',
+  })
+})
+
+test('Authorization may be a secret of a client without another method', async (t) => {
+  const oAuth = { clientAuthentication: 'none', clientId: 'theClient', jwtAuthenticationTokenRef: undefined }
+  const elements = withHeaders({ Authorization: { secret: 'tokenwell/local/the-header' } }, { oAuth })
+  const { http, requests, workspace } = await startIssueTokenWithScriptedServer(t, elements, () => tokenAnswer())
+  await writeSecret(workspace, 'the-header', 'Basic dGhlQ2xpZW50OmEgcGFzc3dvcmQ=\n')
+  assert.equal((await http(tokenRequest('conn'))).status, 200)
+  assert.equal(requests[0]?.headers.authorization, 'Basic dGhlQ2xpZW50OmEgcGFzc3dvcmQ=')
+  assert.deepEqual(
+    [...(requests[0]?.form ?? [])],
+    [
+      ['grant_type', 'client_credentials'],
+      ['client_id', 'theClient'],
+    ],
+  )
+})
+
+test('a secret that a header cannot have is never sent, and the error names the secret alone', async (t) => {
+  const events = captureLog(t)
+  const { http, requests, workspace } = await startIssueTokenWithScriptedServer(t, withHeaders(headers), () =>
+    tokenAnswer(),
+  )
+  await writeSecret(workspace, 'the-header', 'geheim\r\nX-Admin: yes')
+  const { status, body } = await http(tokenRequest('conn'))
+  assert.deepEqual([status, requests.length], [500, 0])
+  const logged = JSON.stringify(events)
+  assert.match(logged, /The secret tokenwell\/local\/the-header holds a text that a header cannot have/)
+  assert.doesNotMatch(`${logged}${JSON.stringify(body)}`, /geheim|X-Admin/)
+})
+
+test('a server that quotes the secret of a header does not get it into the log or the answer', async (t) => {
+  const events = captureLog(t)
+  let quoted = ''
+  const { http } = await startIssueTokenWithScriptedServer(t, withHeaders(headers), ({ headers: sent }) => {
+    quoted = String(sent['x-key'])
+    return { status: 400, body: { error: 'invalid_request', error_description: `the key ${quoted} is unknown` } }
+  })
+  const { status, body } = await http(tokenRequest('conn'))
+  assert.equal(status, 502)
+  assert.ok(quoted.length > 20)
+  const text = `${JSON.stringify(events)}${JSON.stringify(body)}`
+  assert.ok(!text.includes(quoted) && text.includes('invalid_request'))
+})
+
+test('a newer secret of a header is found by the refusal of the older one', async (t) => {
+  const { http, workspace, requests } = await startIssueTokenWithScriptedServer(t, withHeaders(headers), (request) =>
+    request.headers['x-key'] === 'the newer key' || requests.length === 1
+      ? tokenAnswer()
+      : { status: 401, body: { error: 'invalid_client' } },
+  )
+  assert.equal((await http(tokenRequest('conn', 'audience=a'))).status, 200)
+  await writeSecret(workspace, 'the-header', 'the newer key')
+  assert.equal((await http(tokenRequest('conn', 'audience=b'))).status, 200)
+  assert.equal(requests.at(-1)?.headers['x-key'], 'the newer key')
 })

@@ -71,6 +71,18 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     {},
     /^mistake jwtBuilder\/theBuilder keyStoreRef: The secret tokenwell\/local\/the-key does not exist\.$/,
   ],
+  [
+    'a header that cannot be sent',
+    exampleElements(exampleIssuer, { server: { headers: { 'X-Key': { secret: 'tokenwell/local/the-header' } } } }),
+    { 'the-header': 'two\nlines' },
+    /^mistake authorizationServer\/theServer headers: The secret tokenwell\/local\/the-header holds a text that a header cannot/,
+  ],
+  [
+    'no secret for a header',
+    exampleElements(exampleIssuer, { server: { headers: { 'X-Key': { secret: 'tokenwell/local/the-header' } } } }),
+    {},
+    /^mistake authorizationServer\/theServer headers: The secret tokenwell\/local\/the-header does not exist\.$/,
+  ],
   ['an empty secret', byKey(), { 'the-key': '\n' }, /^mistake jwtBuilder\/theBuilder keyStoreRef: .* is empty\. /],
   [
     'an alias that no key has',

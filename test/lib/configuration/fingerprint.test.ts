@@ -150,6 +150,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     coolDownSeconds: isNothing(5),
     tokenTypes: isNothing('JWT'),
     scopeSeparator: counts(','),
+    headers: counts({ 'X-Tenant': 't' }),
     allowLoopbackHttp: isNothing(true),
     acceptedWarnings: isNothing('anything'),
   },
@@ -296,4 +297,19 @@ test('a change of meaning makes another fingerprint of the connections that it c
 
 test('without such a change, the fingerprint of the same elements is the one of earlier versions', async () => {
   assert.equal(await fingerprint(theElements), 'iGkahu6C7FDUxI2VLxETlA3MDAhINlEapq73_UoqS4s')
+})
+
+test('the names, texts and secret names of headers count, and the case of a name does not', async () => {
+  const all = [
+    { 'x-key': 'a' },
+    { 'x-key': 'b' },
+    { 'x-other': 'a' },
+    { 'x-key': { secret: 'tokenwell/local/a' } },
+    { 'x-key': { secret: 'tokenwell/local/b' } },
+  ].map((headers) => changed(theElements, { authorizationServer: { headers } }))
+  assert.equal(new Set(await Promise.all(all.map(fingerprint))).size, all.length)
+  const upper = changed(theElements, { authorizationServer: { headers: { 'X-Key': 'a' } } })
+  assert.equal(await fingerprint(upper), await fingerprint(all[0] ?? {}))
+  const none = changed(theElements, { authorizationServer: { headers: {} } })
+  assert.equal(await fingerprint(none), await fingerprint(theElements))
 })

@@ -38,3 +38,96 @@ test('a scope with the separator in it is a mistake, wherever it is written', as
   const { parameters } = await resolveConn(t, elementsWith({ server, oAuth: { scope: 'a b;c' } }))
   assert.deepEqual(parameters.scope, ['a', 'b;c'])
 })
+
+const secret = { secret: 'tokenwell/local/the-header' }
+const withHeaders = (headers: unknown, changes: ElementChanges = {}) =>
+  elementsWith({ ...changes, server: { ...changes.server, headers } })
+
+test('headers are texts or names of secrets, by their names in lower case', async (t) => {
+  const headers = { 'X-Tenant': 'a b', 'Ocp-Apim-Subscription-Key': secret, Accept: '*/*', 'User-Agent': 'orders/1' }
+  const { authorizationServer, warnings } = await resolveConn(t, withHeaders(headers))
+  assert.deepEqual(authorizationServer.headers, {
+    'x-tenant': 'a b',
+    'ocp-apim-subscription-key': secret,
+    accept: '*/*',
+    'user-agent': 'orders/1',
+  })
+  assert.deepEqual(warnings, [])
+  const none = await resolveConn(t, withHeaders({}))
+  assert.equal('headers' in none.authorizationServer, false)
+})
+
+const refusedHeaders = [
+  ...['Host', 'Content-Type', 'content-length', 'Content-Encoding', 'Accept-Encoding', 'Cookie', 'DPoP', 'Expect'],
+  ...['Connection', 'Keep-Alive', 'TE', 'Trailer', 'Transfer-Encoding', 'Upgrade', 'HTTP2-Settings'],
+  ...['Proxy-Authorization', 'Proxy-Connection'],
+]
+
+for (const name of refusedHeaders)
+  test(`the header ${name} is a mistake`, async (t) => {
+    for (const value of ['x', secret])
+      assertLines(await mistakesOf(t, withHeaders({ [name]: value })), [
+        new RegExp(`^authorizationServer/theServer headers: Take out the header ${name}: `),
+      ])
+  })
+
+/* A mistake for each value of `headers`. */
+const wrongHeaders: readonly (readonly [unknown, RegExp])[] = [
+  ['x', /It must be an object that gives each header a text or the name of a secret/],
+  [{ 'X Tenant': 'a' }, /A header name may have only letters, digits and /],
+  [{ '': 'a' }, /A header name may have only/],
+  [{ 'X-Ténant': 'a' }, /A header name may have only/],
+  [{ 'X-A': '' }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': ' a' }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': 'a ' }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': 'a\r\nX-B: b' }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': 'a\tb' }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': 'é' }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': 'a'.repeat(4097) }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': 1 }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': { secret: 1 } }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': { secret: secret.secret, more: 'x' } }, /The value of X-A must be printable ASCII/],
+  [{ 'X-A': 'a', 'x-a': 'b' }, /Keep only one of the headers X-A and x-a: case does not count/],
+  [{ Authorization: 'Basic dXNlcjpwYXNzd29yZA==' }, /The value of Authorization is a secret/],
+  [{ 'X-A': { secret: 'tokenwell/prod/x' } }, /It names a secret of another stage/],
+  [{ 'X-A': { secret: 'hunter2' } }, /It must be the name of a secret under tokenwell\/local\//],
+  [{ 'X-A': { secret: 'tokenwell/local/cache' } }, /It must name another secret/],
+  [{ 'X-A': { secret: 'tokenwell/local/jwk/theBuilder' } }, /It must name another secret/],
+]
+
+for (const [headers, line] of wrongHeaders)
+  test(`a mistake: the headers ${JSON.stringify(headers).slice(0, 60)}`, async (t) => {
+    const lines = await mistakesOf(t, withHeaders(headers))
+    assertLines(lines, [line])
+    assert.doesNotMatch(lines.join(), /hunter2|dXNl/)
+  })
+
+test('a header whose name suggests a secret draws a warning, unless its value is in the secret store', async (t) => {
+  for (const name of ['X-API-Key', 'apikey', 'x-auth-token', 'Client-Secret']) {
+    const { warnings } = await resolveConn(t, withHeaders({ [name]: 'a' }))
+    assert.match(String(warnings[0]?.sentence), /suggests a secret. Keep its value in the secret store/)
+    assert.deepEqual((await resolveConn(t, withHeaders({ [name]: secret }))).warnings, [])
+  }
+  for (const name of ['X-Author', 'X-Keyspace', 'X-Tenant'])
+    assert.deepEqual((await resolveConn(t, withHeaders({ [name]: 'a' }))).warnings, [])
+})
+
+test('Authorization is for a client without another method, which it then authenticates', async (t) => {
+  const headers = { Authorization: secret }
+  assertLines(await mistakesOf(t, withHeaders(headers)), [
+    /^authorizationServer\/theServer headers: It has Authorization, but the client of oAuthConfig\/theConfig authenticates/,
+  ])
+  const none = { clientAuthentication: 'none', jwtAuthenticationTokenRef: undefined }
+  const { clientId, clientAuthentication, grant } = await resolveConn(
+    t,
+    withHeaders(headers, { oAuth: { ...none, clientId: 'theClient' } }),
+  )
+  assert.deepEqual(
+    [clientId, clientAuthentication, grant],
+    ['theClient', { method: 'none', sendClientId: true }, { type: 'client_credentials' }],
+  )
+  assertLines(await mistakesOf(t, withHeaders(headers, { oAuth: none })), [/clientId: It is required for a client/])
+  assertLines(await mistakesOf(t, withHeaders({ 'X-A': 'a' }, { oAuth: { ...none, clientId: 'theClient' } })), [
+    /clientAuthentication: none leaves a token request .* without a proof of its sender/,
+  ])
+})

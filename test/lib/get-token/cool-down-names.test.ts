@@ -20,7 +20,14 @@ const context: NamedRequest = {
   isOwn: false,
   fingerprint: 'f1',
 }
-const secretNames = ['the-trust', 'the-certificate', 'the-proxy', 'tokenwell/test/the-key', 'the-password']
+const secretNames = [
+  'the-trust',
+  'the-certificate',
+  'the-proxy',
+  'tokenwell/test/the-key',
+  'the-password',
+  'the-header',
+]
 
 /** @param others the new contents of secrets that have changed */
 async function namesOf(request: NamedRequest, others: Readonly<Record<string, string | undefined>> = {}) {
@@ -61,6 +68,7 @@ test('a name changes with what it covers, and with nothing else', async () => {
     ['time to connect', withServer({ connectTimeoutMilliseconds: 1 }), ['way']],
     ['time to answer', withServer({ receiveTimeoutMilliseconds: 1 }), []],
     ['concurrency', withServer({ maximumConcurrency: 1 }), []],
+    ['headers', withServer({ headers: { 'x-tenant': 't' } }), ofClient],
     ['client', withConnection({ clientId: 'another' }), ofClient],
     ['authentication', withConnection({ clientAuthentication: shared }), ofClient],
     ['elements', { ...context, fingerprint: 'f2' }, ['connection', 'token']],
@@ -89,6 +97,7 @@ test('new contents of a secret change the names of the things that depend on it'
       ofClient,
     ],
     ['the-password', withPassword, ofClient],
+    ['the-header', withServer({ headers: { 'x-key': { secret: 'the-header' } } }), ofClient],
   ]
   for (const [secret, request, kinds] of rows)
     for (const content of ['another', undefined]) {

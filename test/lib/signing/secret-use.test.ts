@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
-import { demandHost, readPassword, readSharedKey } from '../../../lib/signing/secret-use.ts'
+import { demandHost, readHeaderValue, readPassword, readSharedKey } from '../../../lib/signing/secret-use.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 
 const name = 'tokenwell/local/the-password'
@@ -101,4 +101,27 @@ test('a key of any kind that names its hosts is used only for these hosts', () =
   }
   demandHost(name, new Secret(pem), others)
   assert.equal(readSharedKey(name, new Secret(JSON.stringify({ key: 'x'.repeat(32), hosts }))).reveal(), 'x'.repeat(32))
+})
+
+test('the value of a header is printable ASCII in one line, and the error never shows it', () => {
+  const readValue = (text: string) => readHeaderValue(name, new Secret(text), use).reveal()
+  for (const [text, value] of [
+    ['abc\n', 'abc'],
+    ['Basic YTpi', 'Basic YTpi'],
+    [JSON.stringify({ value: 'a b', hosts: ['as.example.com'] }), 'a b'],
+  ] as const)
+    assert.equal(readValue(text), value)
+  for (const text of ['geheim\r\nX-Admin: yes', 'geheim\n\n', ' geheim', 'geheim ', 'gehéim', 'geheim\t1', '\n'])
+    assert.throws(
+      () => readValue(text),
+      (error: unknown) =>
+        error instanceof KeyStoreError &&
+        error.message.startsWith(`The secret ${name} holds a text that a header cannot have.`) &&
+        !/geh|Admin/.test(error.message),
+    )
+  assert.throws(
+    () => readValue(JSON.stringify({ value: 'geheim', hosts: ['other.example'] })),
+    /is not allowed for as\.e/,
+  )
+  assert.throws(() => readValue(pem), /holds PEM, but the element needs a value/)
 })

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Connection, JwtBearerGrant, TokenExchangeGrant } from '../../../lib/configuration/connection.ts'
+import type { HeaderValues } from '../../../lib/configuration/element.ts'
 import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
-import { createRequestKeySource } from '../../../lib/token-endpoint/request-keys.ts'
+import { createRequestKeySource, type RequestKeys } from '../../../lib/token-endpoint/request-keys.ts'
 import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
@@ -45,7 +46,7 @@ function theKeys(before?: string, withoutPrevious: readonly string[] = []) {
       return before === undefined ? undefined : new Secret(before)
     },
   }
-  return { asked, previousSigner, keys: createRequestKeySource(signers, secrets) }
+  return { asked, signers, previousSigner, keys: createRequestKeySource(signers, secrets) }
 }
 
 test('a client that signs has the current and the previous key of its algorithm, and no password is read', async () => {
@@ -134,4 +135,51 @@ test('subject and actor have a key each, and after a refusal the previous one of
   })
   const withoutAny: Connection = { ...connection, grant: { type: tokenExchange, subject: {} } }
   assert.deepEqual((await keys.previous(withoutAny, false))?.client, { way, signer: previousSigner })
+})
+
+const headerName = 'tokenwell/test/the-header'
+const withHeaders = (headers: HeaderValues, connection = plainConnection): Connection => ({
+  ...connection,
+  authorizationServer: { ...connection.authorizationServer, headers },
+})
+const valuesOf = (keys: RequestKeys | undefined) =>
+  Object.fromEntries(Object.entries(keys?.headers?.headers ?? {}).map(([name, value]) => [name, value.reveal()]))
+
+test('headers have texts and the values of secrets, and a server may quote the secrets only', async () => {
+  const { keys } = theKeys('before')
+  const current = await keys.current(withHeaders({ 'x-tenant': 't', 'x-key': { secret: headerName } }))
+  assert.deepEqual(valuesOf(current), { 'x-tenant': 't', 'x-key': 'now' })
+  assert.deepEqual(
+    current.headers?.secrets.map((each) => each.reveal()),
+    ['now'],
+  )
+})
+
+test('user and password of a Basic header count as secrets too', async () => {
+  const secrets = {
+    get: async () => new Secret(`Basic ${Buffer.from('alice:pass:word').toString('base64')}`),
+    getPrevious: async () => undefined,
+  }
+  const { headers } = await createRequestKeySource(theKeys().signers, secrets).current(
+    withHeaders({ authorization: { secret: headerName } }),
+  )
+  assert.deepEqual(
+    headers?.secrets.map((each) => each.reveal()),
+    ['Basic YWxpY2U6cGFzczp3b3Jk', 'alice:pass:word', 'pass:word'],
+  )
+})
+
+test('where neither grant nor client has a previous key, the previous secrets of the headers are used', async () => {
+  const anonymous: Connection = { ...plainConnection, clientAuthentication: { method: 'none', sendClientId: true } }
+  const connection = withHeaders({ 'x-tenant': 't', 'x-key': { secret: headerName } }, anonymous)
+  const previous = await theKeys('before').keys.previous(connection, true)
+  assert.deepEqual(valuesOf(previous), { 'x-tenant': 't', 'x-key': 'before' })
+  assert.deepEqual(previous?.client, { way: anonymous.clientAuthentication })
+  for (const before of [undefined, 'now'])
+    assert.equal(await theKeys(before).keys.previous(connection, true), undefined)
+  const withKey = withHeaders({ 'x-key': { secret: headerName } })
+  const ofClient = theKeys('before')
+  const second = await ofClient.keys.previous(withKey, true)
+  assert.deepEqual(second?.client, { way, signer: ofClient.previousSigner })
+  assert.deepEqual(valuesOf(second), { 'x-key': 'now' })
 })
