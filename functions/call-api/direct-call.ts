@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { InvalidRequestError } from '../../lib/admission/invalid-request.ts'
 import { isJsonObject } from '../../lib/base/decoding.ts'
 import { connectionOf } from '../../lib/http-interface/entrance.ts'
 import type { DirectEntry } from '../../lib/http-interface/entry.ts'

@@ -1,13 +1,13 @@
 import type { Context } from 'aws-lambda'
 import type { Caller } from '../../lib/access-token/caller.ts'
-import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { InvalidRequestError } from '../../lib/admission/invalid-request.ts'
 import { type ApiAnswer, ApiCallError, callMethods, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
 import type { ApiCall } from '../../lib/api-call/call-api.ts'
 import type { CallingApplication } from '../../lib/application/application.ts'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
-import { callerOf } from '../../lib/http-interface/access.ts'
+import { callerOf, callersClaimsOf } from '../../lib/http-interface/access.ts'
 import { createEntrance } from '../../lib/http-interface/entrance.ts'
 import type { DirectEntry, EntrySettings, UnqualifiedEntry } from '../../lib/http-interface/entry.ts'
 import type { ErrorAnswer } from '../../lib/http-interface/error-answer.ts'
@@ -76,8 +76,10 @@ function readApiCall(event: HttpEvent, caller: Caller): ApiCall {
   if (event.body.length > maximumPayloadBytes) throw new RequestTooLargeError()
   if (hasLostBytes(event)) throw new LostBytesError()
   const name = namedConnection(connection)
+  const callersClaims = callersClaimsOf(event)
   return {
     caller,
+    ...(callersClaims && { callersClaims }),
     connection: name,
     callerPath: `${event.basePath}/connections/${name}/api`,
     method,

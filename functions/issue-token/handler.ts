@@ -7,7 +7,7 @@ import { describeFinding, describeOwnFinding, type Finding, isMistake } from '..
 import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-status.ts'
 import type { HandedOutToken } from '../../lib/get-token/get-token.ts'
 import { ignoreCoolingDown } from '../../lib/get-token/token-error.ts'
-import { callerOf, listAccessOf } from '../../lib/http-interface/access.ts'
+import { callerOf, callersClaimsOf, listAccessOf } from '../../lib/http-interface/access.ts'
 import type { ConnectionAnswer, ConnectionsAnswer, TokenAnswer } from '../../lib/http-interface/answers.ts'
 import { createEntrance } from '../../lib/http-interface/entrance.ts'
 import { aliasOf, type DirectEntry, type EntrySettings, type UnqualifiedEntry } from '../../lib/http-interface/entry.ts'
@@ -35,6 +35,7 @@ export function createHandler(dependencies: HandlerDependencies) {
   const answerHttp = createHttpFunction({
     routes: [
       { method: 'POST', path: '/connections/{connection}/token/?', answer: issue },
+      { method: 'POST', path: '/connections/{connection}/as/{subject}/token/?', answer: issue },
       { method: 'DELETE', path: '/connections/{connection}/token/?', answer: reject },
       { method: 'GET', path: '/connections/?', answer: list },
     ],
@@ -46,7 +47,9 @@ export function createHandler(dependencies: HandlerDependencies) {
 
   async function issue(event: HttpEvent, context: Context): Promise<HttpResponse> {
     const deadline = deadlineOf(context, now(), requestMilliseconds)
-    const request = { caller: callerOf(event, deployment), ...readHttpTokenRequest(event) }
+    const callersClaims = callersClaimsOf(event)
+    const caller = { caller: callerOf(event, deployment), ...(callersClaims && { callersClaims }) }
+    const request = { ...caller, ...readHttpTokenRequest(event) }
     const handedOut = await application.getToken(request, deadline)
     const { headers, ...response } = jsonResponse(200, tokenBody(handedOut))
     return { ...response, headers: { ...headers, ...ignoredHeader(handedOut) } }

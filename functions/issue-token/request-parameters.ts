@@ -1,5 +1,5 @@
 import { readStrictJson } from '../../lib/adapters/json/strict-json.ts'
-import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { InvalidRequestError } from '../../lib/admission/invalid-request.ts'
 import { decodeUtf8, isJsonObject } from '../../lib/base/decoding.ts'
 import { foldedParameterName, isParameterName } from '../../lib/configuration/value-syntax.ts'
 import { bodyOf, type HttpEvent, hasLostBytes } from '../../lib/http-interface/http-event.ts'

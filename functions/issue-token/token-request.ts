@@ -1,6 +1,7 @@
 import { isTokenId, type TokenRequest } from '../../lib/access-token/token.ts'
-import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
-import { clientParameters, grantParameters, queryParameters } from '../../lib/admission/parameter-names.ts'
+import { InvalidRequestError } from '../../lib/admission/invalid-request.ts'
+import { claimPrefix, clientParameters, grantParameters, queryParameters } from '../../lib/admission/parameter-names.ts'
+import { isSubject, readSubjectSegment } from '../../lib/configuration/subject.ts'
 import { isResourceIndicator, isScopeToken } from '../../lib/configuration/value-syntax.ts'
 import { connectionOf } from '../../lib/http-interface/entrance.ts'
 import type { DirectEntry, UnqualifiedEntry } from '../../lib/http-interface/entry.ts'
@@ -13,7 +14,8 @@ const droppedParameters: readonly string[] = clientParameters
 const ownParameters: readonly string[] = queryParameters
 
 /**
- * `POST /connections/{connection}/token`: a token request as form or JSON, with Tokenwell's own parameters in the query.
+ * `POST /connections/{connection}/token`, or the same for a user, `/as/{subject}/token`: a token request as form or JSON, with Tokenwell's own
+ * parameters in the query.
  * @throws {InvalidRequestError}
  */
 export function readHttpTokenRequest(event: HttpEvent): TokenRequest {
@@ -25,8 +27,20 @@ export function readHttpTokenRequest(event: HttpEvent): TokenRequest {
   for (const name of queryParameters)
     if (body.has(name)) throw new InvalidRequestError(name, 'is in the body. Send it in the query string.')
   demandNoTwins([...body.keys(), ...query.keys()])
-  const request = createTokenRequest(readConnection(event), body, query)
+  const request = { ...createTokenRequest(readConnection(event), body, query), ...readSubject(event) }
   return unknown.length > 0 ? { ...request, inQuery: unknown } : request
+}
+
+function readSubject({ pathParameters }: HttpEvent): Pick<TokenRequest, 'subject'> {
+  const segment = pathParameters['subject']
+  if (segment === undefined) return {}
+  const subject = readSubjectSegment(segment)
+  if (subject === undefined)
+    throw new InvalidRequestError(
+      'subject',
+      'must be written in one way: as it is, where it has only letters, digits, @ . _ and -, else as ~ and the base64url of its UTF-8 without padding. It has at most 256 characters and no control character.',
+    )
+  return { subject }
 }
 
 /**
@@ -79,6 +93,7 @@ function createTokenRequest(connection: string, body: Parameters, query: Paramet
   const [grantType, audience, username, password] = ['grant_type', 'audience', 'username', 'password'].map(one)
   const scope = readScope(body)
   const resource = readResource(body)
+  const claims = readClaims(body)
   const minimumSeconds = readMinimumSeconds(query)
   const rejectedTokenId = readTokenId('rejected_token_id', query)
   return {
@@ -89,6 +104,7 @@ function createTokenRequest(connection: string, body: Parameters, query: Paramet
     ...(audience !== undefined && { audience }),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password: new Secret(password) }),
+    ...(claims && { claims }),
     further: readFurther(body),
     ...(minimumSeconds !== undefined && { minimumSeconds }),
     ...(rejectedTokenId !== undefined && { rejectedTokenId }),
@@ -115,8 +131,23 @@ function readResource(body: Parameters): readonly string[] | undefined {
   return resource && [...new Set(resource)]
 }
 
+function readClaims(body: Parameters): TokenRequest['claims'] {
+  const claims = [...body].filter(([name]) => isClaimParameter(name))
+  for (const [name, [value = '']] of claims)
+    if (!isSubject(value))
+      throw new InvalidRequestError(name, 'must be one line of at most 256 characters, without control characters.')
+  if (claims.length === 0) return undefined
+  return Object.fromEntries(claims.map(([name, [value = '']]) => [name.slice(claimPrefix.length), value]))
+}
+
+function isClaimParameter(name: string): boolean {
+  return name.startsWith(claimPrefix) && name.length > claimPrefix.length
+}
+
 function readFurther(body: Parameters): Readonly<Record<string, string>> {
-  const further = [...body].filter(([name]) => !bodyParameters.includes(name) && !droppedParameters.includes(name))
+  const isOwn = (name: string) =>
+    bodyParameters.includes(name) || droppedParameters.includes(name) || isClaimParameter(name)
+  const further = [...body].filter(([name]) => !isOwn(name))
   return Object.fromEntries(further.map(([name, [value = '']]) => [name, value]))
 }
 

@@ -109,7 +109,7 @@ async function configuration(
     scopes: ['openid', ...new Set(scopes)],
     clientAuthMethods,
     enabledJWA: { clientAuthSigningAlgValues: [...signatureAlgorithms] },
-    ttl: { ClientCredentials: tokenSeconds },
+    ttl: { ClientCredentials: tokenSeconds, AccessToken: tokenSeconds, Grant: tokenSeconds },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },

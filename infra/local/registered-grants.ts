@@ -13,8 +13,9 @@ import {
 
 type ClientToken = InstanceType<Provider['ClientCredentials']>
 type Client = InstanceType<Provider['Client']>
+type UsersToken = InstanceType<Provider['AccessToken']>
 
-async function answerOf(token: ClientToken): Promise<object> {
+async function answerOf(token: ClientToken | UsersToken): Promise<object> {
   const value = await token.save()
   return { access_token: value, token_type: token.tokenType, expires_in: token.expiration, scope: token.scope }
 }
@@ -66,7 +67,14 @@ export function addJwtBearerGrant(provider: Provider): void {
       if (used.has(assertion)) throw new errors.InvalidGrant('the assertion was used before')
       used.add(assertion)
       const granted = [scope, scopeIn(claims)].filter(Boolean).join(' ')
-      ctx.body = await answerOf(new provider.ClientCredentials({ client, ...(granted && { scope: granted }) }))
+      const token = { client, ...(granted && { scope: granted }) }
+      const { sub: accountId } = claims
+      if (accountId === undefined || accountId === client.clientId)
+        ctx.body = await answerOf(new provider.ClientCredentials(token))
+      else {
+        const grantId = await new provider.Grant({ accountId, clientId: client.clientId }).save()
+        ctx.body = await answerOf(new provider.AccessToken({ ...token, accountId, grantId, gty: jwtBearer }))
+      }
     },
     ['assertion', 'scope'],
   )

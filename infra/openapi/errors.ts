@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { toJsonSchema } from '@valibot/to-json-schema'
-import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { InvalidRequestError } from '../../lib/admission/invalid-request.ts'
 import { apiCallErrorCodes, type ErrorCode, ownErrorCodes, TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import { CoolingDownError } from '../../lib/get-token/token-error.ts'
 import { errorBodySchema } from '../../lib/http-interface/answers.ts'

@@ -28,6 +28,8 @@ export function operationOf({ path }: Route, method: Method): Operation {
   switch (`${method} ${path}`) {
     case 'post /connections/{connection}/token':
       return issueToken
+    case 'post /connections/{connection}/as/{subject}/token':
+      return issueTokenForUser
     case 'delete /connections/{connection}/token':
       return rejectToken
     case 'get /connections':
@@ -83,6 +85,23 @@ const issueToken: Operation = {
     },
   },
   errors: errorsOf(ofEveryToken),
+}
+
+const issueTokenForUser: Operation = {
+  ...issueToken,
+  operationId: 'issueTokenForUser',
+  summary: 'Returns a token of the connection for a user',
+  parameters: [
+    connectionParameter,
+    {
+      name: 'subject',
+      in: 'path',
+      required: true,
+      description: 'The user: letters, digits, @ . _ and -, or ~ and the base64url of the UTF-8 of any other text.',
+      schema: { type: 'string', pattern: '^([A-Za-z0-9@._-]+|~[A-Za-z0-9_-]+)$' },
+    },
+    ...issueToken.parameters.slice(1),
+  ],
 }
 
 const rejectToken: Operation = {
@@ -192,7 +211,7 @@ export function tokenRequestSchema(form: 'form' | 'json'): object {
   return {
     type: 'object',
     description:
-      'What a request adds to the elements of the connection, or narrows. Further parameters are those that requestMay lists.',
+      'What a request adds to the elements of the connection, or narrows. Further parameters are those that requestMay lists, and claim.<name> for each claim of claimsFromRequest.',
     properties: { ...properties, ...Object.fromEntries(dropped) },
   }
 }

@@ -13,7 +13,7 @@ import { Construct, type IConstruct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import { mutualTlsAlias } from '../../lib/http-interface/entry.ts'
 import { ApiDomain, type ApiDomainSettings } from './api-domain.ts'
-import { constructIdOf, functionTable, type Throttle } from './function-table.ts'
+import { constructIdOf, functionTable, type Route, type Throttle } from './function-table.ts'
 import { accessLogFormat, accessLogName, integrationTimeout, suppressAuthorization } from './http-interface.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
 import type { StageFunctions } from './stage-functions.ts'
@@ -91,7 +91,9 @@ export class CertificateApi extends Construct {
       version,
     }) as IFunction
     const integration = new HttpLambdaIntegration(constructIdOf(functionId), alias, { timeout: integrationTimeout })
-    return functionTable[functionId].routes.flatMap(({ path, methods }) => {
+    const routes: readonly Route[] = functionTable[functionId].routes
+    return routes.flatMap(({ path, methods, isForUsers = false }) => {
+      if (isForUsers) return []
       const added = this.api.addRoutes({
         path,
         methods: methods.map((method) => HttpMethod[method]),

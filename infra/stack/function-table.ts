@@ -65,6 +65,8 @@ export interface Route {
   readonly path: string
   /** Why the route needs no authorization. Without a reason, a caller needs the authorization of the API. */
   readonly whyPublic?: string
+  /** Whether it hands out tokens of users that the path names. Client certificates give no right to it. */
+  readonly isForUsers?: boolean
   /** The highest throttle of the route, unless the operator sets another one for its function, or reserves concurrency for it. */
   readonly throttle?: Throttle
 }
@@ -104,6 +106,7 @@ export const functionTable = {
     invoker: 'http-api',
     routes: [
       { methods: ['POST', 'DELETE'], path: '/connections/{connection}/token' },
+      { methods: ['POST'], path: '/connections/{connection}/as/{subject}/token', isForUsers: true },
       { methods: ['GET'], path: '/connections' },
     ],
     description: (stage) => `Tokenwell: issues tokens for the connections of the stage ${stage}`,

@@ -158,7 +158,7 @@ function createAuthorizer(authorization: JwtAuthorization | undefined): IHttpRou
   return new HttpJwtAuthorizer('Jwt', authorization.issuer, { jwtAudience: [...authorization.audience] })
 }
 
-/** The caller, the request and its outcome. The query string is left out because it may name a token. */
+/** The caller, the request and its outcome. Path and query are left out, because they may name a user and a token: the route stands for them. */
 export const accessLogFormat = AccessLogFormat.custom(
   JSON.stringify({
     requestId: '$context.requestId',
@@ -170,7 +170,6 @@ export const accessLogFormat = AccessLogFormat.custom(
     certificateIssuer: '$context.identity.clientCert.issuerDN',
     certificateSerialNumber: '$context.identity.clientCert.serialNumber',
     method: '$context.httpMethod',
-    path: '$context.path',
     route: '$context.routeKey',
     status: '$context.status',
     milliseconds: '$context.responseLatency',

@@ -4,6 +4,7 @@ import type { Construct } from 'constructs'
 import { callMethods } from '../../lib/api-call/api-endpoint.ts'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import { nearestName } from '../../lib/configuration/finding.ts'
+import { isSubject, subjectSegment } from '../../lib/configuration/subject.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { type CallerRoleOptions, createCallerRole } from './caller-role.ts'
 import { type IMeasuredStage, MeasuredStage } from './measured-stage.ts'
@@ -18,14 +19,26 @@ export interface ITokenwell extends IMeasuredStage {
   readonly httpApiId: string
   /** The URL of this HTTP API itself, without a slash at the end. */
   readonly apiUrl: string
-  /** Allows the grantee, a principal of the same account, to get the tokens of one connection. */
-  grantToken(grantee: IGrantable, connection: string): Grant
+  /**
+   * Allows the grantee, a principal of the same account, to get the tokens of one connection. With `subject`, only the tokens for that user,
+   * or for every user with `*`.
+   */
+  grantToken(grantee: IGrantable, connection: string, options?: TokenGrantOptions): Grant
   /** Allows the grantee, a principal of the same account, to call the API of one connection with every method and path. It gets no token. */
   grantCall(grantee: IGrantable, connection: string): Grant
   /** Allows the grantee, a principal of the same account, to put events on the bus of the stage. No event hands out a token. */
   grantEvents(grantee: IGrantable): Grant
   /** Creates a role for one caller of another account or organization, which may use these connections only. */
   callerRole(id: string, options: CallerRoleOptions): Role
+}
+
+/** Which tokens of a connection a grant is for. */
+export interface TokenGrantOptions {
+  /**
+   * The user whose tokens the grantee may get, for a connection with `sub` in `claimsFromRequest`. `*` is every user.
+   * @default - the grant is for connections whose requests name no user
+   */
+  readonly subject?: string
 }
 
 /** What identifies a deployed stage. */
@@ -59,9 +72,10 @@ export abstract class TokenwellStage extends MeasuredStage implements ITokenwell
     return this.arnOf({ service: 'events', resource: 'event-bus', resourceName: serviceName(this.stage) })
   }
 
-  grantToken(grantee: IGrantable, connection: string): Grant {
+  grantToken(grantee: IGrantable, connection: string, { subject }: TokenGrantOptions = {}): Grant {
     this.demandGrantable(connection)
-    return this.grantRoutes(grantee, [this.routeArn(`POST/connections/${connection}/token`)])
+    const user = subject === undefined ? '' : `/as/${segmentOf(subject)}`
+    return this.grantRoutes(grantee, [this.routeArn(`POST/connections/${connection}${user}/token`)])
   }
 
   grantCall(grantee: IGrantable, connection: string): Grant {
@@ -122,6 +136,14 @@ export abstract class TokenwellStage extends MeasuredStage implements ITokenwell
     const actions = ['execute-api:Invoke']
     return grantByPolicy({ grantee, actions, resourceArns, account: this.account, otherWay: wayForOthers })
   }
+}
+
+/** @throws {Error} for a text that cannot be a user */
+function segmentOf(subject: string): string {
+  if (subject === '*') return subject
+  if (Token.isUnresolved(subject) || !isSubject(subject))
+    throw new Error('subject must be the name of a user, at most 256 characters without control characters, or *.')
+  return subjectSegment(subject)
 }
 
 /** A stage of another stack. */

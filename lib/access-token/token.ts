@@ -35,6 +35,14 @@ export interface TokenRequest {
   readonly audience?: string
   readonly username?: string
   readonly password?: Secret
+  /** The user that the path names. */
+  readonly subject?: string
+  /** The claims of the grant's assertion that the request names. */
+  readonly claims?: Readonly<Record<string, string>>
+  /** The claims of the grant's assertion that name a user: those of the caller's own JWT, and those that the elements don't list. */
+  readonly userClaims?: Readonly<Record<string, string>>
+  /** The claims of the caller's JWT that an authorizer has checked. They are no part of the token key. */
+  readonly callersClaims?: Readonly<Record<string, string>>
   /** Further parameters for the token endpoint, by name. */
   readonly further: Readonly<Record<string, string>>
   /** The names of further parameters in the query. They are not sent. */
@@ -51,24 +59,25 @@ export interface CallerRequest extends TokenRequest {
 }
 
 /** The parts of a token request that are needed to repeat it. Never a user or password. */
-export type RepeatableRequest = Pick<TokenRequest, 'scope' | 'resource' | 'audience' | 'further'>
+export type RepeatableRequest = Pick<TokenRequest, 'scope' | 'resource' | 'audience' | 'claims' | 'further'>
 
 /**
  * Whether the token is a user's, or depends on what only the caller has. Such a request is never repeated or warmed, no log says what the
  * server says of it, and its failures say nothing about others.
  */
-export function isForUser({ username, password }: TokenRequest): boolean {
-  return username !== undefined || password !== undefined
+export function isForUser({ username, password, subject, userClaims }: TokenRequest): boolean {
+  return [username, password, subject, userClaims].some((each) => each !== undefined)
 }
 
 /** Undefined for a user's token: Tokenwell can't repeat its request. */
 export function repeatableRequest(request: TokenRequest): RepeatableRequest | undefined {
   if (isForUser(request)) return undefined
-  const { scope, resource, audience, further } = request
+  const { scope, resource, audience, claims, further } = request
   return {
     ...(scope && { scope }),
     ...(resource && { resource }),
     ...(audience !== undefined && { audience }),
+    ...(claims && { claims }),
     further,
   }
 }
@@ -81,6 +90,8 @@ export type TokenKey = string & { readonly tokenKey: true }
 
 export function tokenKey(request: TokenRequest): TokenKey {
   const { connection, scope = [], resource = [], audience, username, password, further } = request
+  const { subject, claims, userClaims } = request
+  const hasClaims = subject !== undefined || claims !== undefined || userClaims !== undefined
   return JSON.stringify([
     connection,
     asSet(scope),
@@ -88,8 +99,14 @@ export function tokenKey(request: TokenRequest): TokenKey {
     audience ?? null,
     username ?? null,
     password?.reveal() ?? null,
-    Object.entries(further).sort(([a], [b]) => (a < b ? -1 : 1)),
+    byName(further),
+    // Without claims the key is that of 0.2, so that a fleet of two versions shares its tokens.
+    ...(hasClaims ? [{ subject, claims: byName(claims ?? {}), userClaims: byName(userClaims ?? {}) }] : []),
   ]) as TokenKey
+}
+
+function byName(values: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
+  return Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 /** The order of scopes and resources has no effect, and neither do duplicates. */
@@ -98,9 +115,10 @@ function asSet(values: readonly string[]): readonly string[] {
 }
 
 /** Whether it is the connection's own request, without caller parameters. */
-export function isOwnRequest({ scope, resource, audience, username, password, further }: TokenRequest): boolean {
-  const added = [scope, resource, audience, username, password]
-  return added.every((each) => each === undefined) && Object.keys(further).length === 0
+export function isOwnRequest(request: TokenRequest): boolean {
+  const { scope, resource, audience, claims, further } = request
+  const added = [scope, resource, audience, claims]
+  return !isForUser(request) && added.every((each) => each === undefined) && Object.keys(further).length === 0
 }
 
 /** A token with less time left is useless to every caller. */

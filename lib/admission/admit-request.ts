@@ -1,9 +1,10 @@
 import type { TokenRequest } from '../access-token/token.ts'
-import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { jwtBearer, tokenExchange } from '../configuration/grant-type.ts'
 import type { GrantParameters } from '../token-endpoint/grants/grant-form.ts'
+import { admitClaims } from './claims-from-request.ts'
+import { InvalidRequestError } from './invalid-request.ts'
 
 /** A request that its connection's elements allow. */
 export interface Admission extends KnownConnection {
@@ -30,8 +31,9 @@ export async function admit(
 /**
  * The parameters for the token endpoint: those of the elements and the caller parameters. A request may repeat what an element sets, ask
  * for a part of its scope or resource, and add the scope, resource, audience and user that the element leaves out. Where the element has
- * `requestMay`, a request may add exactly what that lists.
+ * `requestMay`, a request may add exactly what that lists. A request sets exactly the claims of `claimsFromRequest`.
  * @throws {InvalidRequestError} with the name of the parameter
+ * @throws {AccessDeniedError} where the caller's JWT lacks a claim
  */
 export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
   admitGrantType(isForUser(connection) ? 'password' : 'client_credentials', request)
@@ -42,6 +44,7 @@ export function admitRequest(connection: Connection, request: TokenRequest): Gra
     admitValues(connection, name, values, configured)
 
   const [admittedAudience] = allowed('audience', listOf(request.audience), listOf(audience) ?? [])
+  const claims = admitClaims(connection, request)
   for (const [name, value] of Object.entries(request.further))
     allowed(name, [value], Object.hasOwn(further, name) ? (listOf(further[name]) ?? []) : [])
   return {
@@ -50,6 +53,7 @@ export function admitRequest(connection: Connection, request: TokenRequest): Gra
     resource: allowed('resource', request.resource, resource),
     ...(admittedAudience !== undefined && { audience: admittedAudience }),
     ...admitUser(connection, request),
+    ...(Object.keys(claims).length > 0 && { claims }),
     further: { ...further, ...request.further },
   }
 }
@@ -132,20 +136,4 @@ function admitUser(
         `cannot be used: the grant type of this connection is ${connection.grant.type}. Leave it out.`,
       )
   return {}
-}
-
-/** A mistake in the caller's request. The message begins with the name of the parameter. */
-export class InvalidRequestError extends TokenwellError {
-  readonly code = 'invalid_request'
-  /** RFC 6749 section 5.2. */
-  readonly error: 'invalid_request' | 'unsupported_grant_type'
-
-  constructor(parameter: string, complaint: string, error: InvalidRequestError['error'] = 'invalid_request') {
-    super(`${parameter} ${complaint}`)
-    this.error = error
-  }
-
-  override get publicMessage(): string {
-    return this.message
-  }
 }

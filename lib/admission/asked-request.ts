@@ -2,7 +2,8 @@ import { type TokenRequest, tokenKey } from '../access-token/token.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
-import { InvalidRequestError } from './admit-request.ts'
+import { withUserClaims } from './claims-from-request.ts'
+import { InvalidRequestError } from './invalid-request.ts'
 import type { AskedRequest } from './unknown-parameters.ts'
 
 /** Far below the limit of a DynamoDB record, which is 400 KB for the request and its token. */
@@ -18,20 +19,27 @@ export async function readAskedRequest<R extends TokenRequest>(
   asked: R,
 ): Promise<AskedRequest<R>> {
   const isPlain = Object.keys(asked.further).length === 0 && asked.inQuery === undefined
-  const connection = isPlain ? undefined : await unlessUnreadable(connections, asked.connection)
+  const isWithClaims = asked.claims !== undefined || asked.callersClaims !== undefined
+  const connection = isPlain && !isWithClaims ? undefined : await readConnection(connections, asked)
+  const request = connection ? withUserClaims(connection, asked) : asked
   // Few requests have such parameters. The first one loads the module that checks them, which keeps a cold start short.
-  const read = connection
-    ? (await import('./unknown-parameters.ts')).withoutIgnored(connection, asked)
-    : { request: asked, ignored: [] }
+  const read =
+    connection && !isPlain
+      ? (await import('./unknown-parameters.ts')).withoutIgnored(connection, request)
+      : { request, ignored: [] }
   demandSize(read.request)
   return read
 }
 
-async function unlessUnreadable(connections: ConnectionCache, name: string): Promise<Connection | undefined> {
+/** Undefined where the elements can't be read. But without them, nobody knows which claims are a part of the token key. */
+async function readConnection(
+  connections: ConnectionCache,
+  { connection, claims }: TokenRequest,
+): Promise<Connection | undefined> {
   try {
-    return (await connections.get(name)).connection
+    return (await connections.get(connection)).connection
   } catch (error) {
-    if (error instanceof TokenwellError) return undefined
+    if (error instanceof TokenwellError && claims === undefined) return undefined
     throw error
   }
 }

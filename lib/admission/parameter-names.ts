@@ -4,5 +4,8 @@ export const grantParameters = ['grant_type', 'scope', 'resource', 'audience', '
 /** Parameters that authenticate the client, which Tokenwell does itself. In exactly this spelling they are dropped. */
 export const clientParameters = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type'] as const
 
+/** A parameter `claim.<name>` is a claim of the grant's assertion. */
+export const claimPrefix = 'claim.'
+
 /** The parameters for Tokenwell itself. They belong in the query of an HTTP request. */
 export const queryParameters = ['minimum_seconds', 'rejected_token_id'] as const

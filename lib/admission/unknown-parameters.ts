@@ -2,7 +2,7 @@ import type { TokenRequest } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
 import { nearestName } from '../configuration/finding.ts'
 import { foldedParameterName } from '../configuration/value-syntax.ts'
-import { InvalidRequestError } from './admit-request.ts'
+import { InvalidRequestError } from './invalid-request.ts'
 import { clientParameters, grantParameters, queryParameters } from './parameter-names.ts'
 
 /* Names of parameters that must be refused, because to ignore them would change what the caller asked for. */
@@ -32,7 +32,7 @@ const narrowingNames: ReadonlySet<string> = new Set(
   [
     ...['request', 'request_uri', 'acr_values', 'max_age', 'login_hint', 'id_token_hint'],
     ...['assertion', 'code', 'code_verifier', 'refresh_token', 'device_code', 'auth_req_id', 'ticket', 'rpt', 'pct'],
-    ...['permission', 'permissions', 'organization', 'purpose', 'token_type', 'dpop_jkt', 'req_cnf', 'cnf'],
+    ...['permission', 'permissions', 'organization', 'purpose', 'token_type', 'dpop_jkt', 'req_cnf', 'cnf', 'sub'],
   ].map(foldedParameterName),
 )
 /** The same for names with one of these beginnings, from RFC 8693, RFC 9396, OpenID and UMA. */

@@ -1,5 +1,5 @@
 import type { Caller } from '../access-token/caller.ts'
-import { isYoung, type Token } from '../access-token/token.ts'
+import { type CallerRequest, isYoung, type Token } from '../access-token/token.ts'
 import { inTime, type Pause } from '../base/time.ts'
 import type { Connection, ProtectedApi } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
@@ -20,6 +20,8 @@ import { targetWithin } from './target-within.ts'
 /** A call as the caller sent it, without a token. */
 export interface ApiCall {
   readonly caller: Caller
+  /** The claims of the caller's JWT, where it has one. */
+  readonly callersClaims?: Readonly<Record<string, string>>
   readonly connection: string
   /** Tokenwell's path for the API's base path, such as `/prod/connections/orders/api`. */
   readonly callerPath: string
@@ -64,7 +66,7 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
     const { connection } = await inTime(connections.get(asked.connection), deadline - now(), pause, outOfTime)
     const api = apiOf(connection)
     const request = requestFor(connection.name, api, asked)
-    const answer = await answerTo(asked.caller, request, { connection: connection.name, api, deadline })
+    const answer = await answerTo(tokenRequestOf(asked), request, { connection: connection.name, api, deadline })
     const place = { api, target: request.target, callerPath: asked.callerPath }
     const { headers, leftOut } = returnedHeaders(answer.headers, place)
     for (const each of leftOut) log({ event: 'api_header_left_out', connection: connection.name, ...each })
@@ -72,16 +74,16 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
   }
 
   async function answerTo(
-    caller: Caller,
+    wanted: CallerRequest,
     request: Omit<ApiRequest, 'token'>,
     destination: CallDestination,
   ): Promise<ApiAnswer> {
     const { connection, api, deadline } = destination
-    const { token } = await tokens.get({ caller, connection, further: {} }, deadline)
+    const { token } = await tokens.get(wanted, deadline)
     const answer = await sendByLatestCertificate({ ...request, token: token.accessToken }, destination)
     if (!isTokenRejected(answer, api.rejection) || isYoung(token, now())) return answer
 
-    const replacement = await replace(caller, token, deadline)
+    const replacement = await replace(wanted, token, deadline)
     if (replacement.kind === 'kept') return answer
     log({ event: 'api_call_repeated', connection, reason: 'token_rejected' })
     return await sender.send({ ...request, token: replacement.token.accessToken }, destination)
@@ -98,9 +100,9 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
     return await sender.send(request, destination)
   }
 
-  async function replace(caller: Caller, { id, connection }: Token, deadline: number): Promise<Replacement> {
+  async function replace(wanted: CallerRequest, { id }: Token, deadline: number): Promise<Replacement> {
     try {
-      const { token } = await tokens.get({ caller, connection, further: {}, rejectedTokenId: id }, deadline)
+      const { token } = await tokens.get({ ...wanted, rejectedTokenId: id }, deadline)
       return token.id === id ? { kind: 'kept' } : { kind: 'replaced', token }
     } catch (error) {
       if (error instanceof CoolingDownError && !error.failure) return { kind: 'kept' }
@@ -108,6 +110,11 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
       throw error
     }
   }
+}
+
+/** The connection's own request, or that of the caller's JWT where the elements say so. */
+function tokenRequestOf({ caller, callersClaims, connection }: ApiCall): CallerRequest {
+  return { caller, connection, ...(callersClaims && { callersClaims }), further: {} }
 }
 
 /** The answer of the API tells more than a secret that can't be read. */

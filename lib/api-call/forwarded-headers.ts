@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../admission/admit-request.ts'
+import { InvalidRequestError } from '../admission/invalid-request.ts'
 
 type Headers = Readonly<Record<string, string | undefined>>
 

@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../admission/admit-request.ts'
+import { InvalidRequestError } from '../admission/invalid-request.ts'
 import type { ProtectedApi } from '../configuration/connection.ts'
 import { targetWithin } from './target-within.ts'
 

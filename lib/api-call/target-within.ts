@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../admission/admit-request.ts'
+import { InvalidRequestError } from '../admission/invalid-request.ts'
 
 /** Characters that show a broken or double encoding, or that would have another meaning in a path. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are searched for

@@ -41,7 +41,10 @@ export function createAdvice(findings: FindingList) {
       adviseOnHeaders(server, element, findings)
       adviseOnTokenLifetimes(server, element, findings)
     },
-    onConfig: (config: OAuthConfig, element: ElementReference) => adviseOnScopes(config, element, findings),
+    onConfig(config: OAuthConfig, element: ElementReference): void {
+      adviseOnScopes(config, element, findings)
+      adviseOnFreeClaims(config, element, findings)
+    },
     onEndpointWithoutHost: (endpoint: EndpointConnection, element: ElementReference) =>
       adviseOnAttributesOfCalls(endpoint, element, findings),
   }
@@ -265,6 +268,22 @@ function adviseOnScopes(config: OAuthConfig, element: ElementReference, findings
           attribute,
           `${JSON.stringify(scope)} is read as one scope. If you mean several, separate them with spaces or write a list.`,
         )
+}
+
+function adviseOnFreeClaims(
+  { claimsFromRequest = {} }: OAuthConfig,
+  element: ElementReference,
+  findings: FindingList,
+): void {
+  for (const [name, rule] of Object.entries(claimsFromRequest))
+    if (rule === true)
+      findings.addWarning(
+        element,
+        'claimsFromRequest',
+        name === 'sub'
+          ? 'With true, a caller can get a token for every user for whom the server accepts this client. List the users, or take the user from the JWT of the caller with fromCaller.'
+          : `With true, a caller can set the claim ${name} to any text. List the values, or take the value from the JWT of the caller with fromCaller.`,
+      )
 }
 
 function adviseOnTokenLifetimes(server: AuthorizationServer, element: ElementReference, findings: FindingList): void {

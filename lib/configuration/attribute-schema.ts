@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import { grantTypes, grantTypesByShortName, tokenTypesByShortName } from './grant-type.ts'
 import { isNoProxyRule } from './no-proxy.ts'
+import { isSubject } from './subject.ts'
 import {
   foldedParameterName,
   isBasePath,
@@ -138,6 +139,38 @@ export const assertionParameters = v.pipe(
   v.description("The parameters that are claims of the grant's assertion, each as a text or as a list."),
 )
 
+const claimsFromRequestMessage =
+  'an object that gives each claim a list of values, the claim of the caller, as { "fromCaller": "tenant" }, or true'
+/** What a request may set a claim to: one of these values, any value (`true`), or the value of a claim of the caller's JWT. */
+type ClaimRule = true | readonly string[] | { readonly fromCaller: string }
+const claimsOfElementsAlone: readonly string[] = ['iss', 'aud', 'exp', 'iat', 'nbf', 'jti']
+export const claimsFromRequest = v.pipe(
+  object<Readonly<Record<string, ClaimRule>>>(claimsFromRequestMessage, (value) => [
+    ...(Object.keys(value).length === 0 ? ['It names no claim. Name one, or take the attribute out.'] : []),
+    ...Object.entries(value).flatMap(([name, rule]) => [
+      ...(claimsOfElementsAlone.includes(name) ? [`Take out ${name}: only the elements set this claim.`] : []),
+      ...(isParameterName(`claim.${name}`)
+        ? []
+        : [
+            'The name of a claim may have only letters, digits, _ . and -, at most 122 of them: requests name it as claim.<name>.',
+          ]),
+      ...(isClaimRule(rule)
+        ? []
+        : [
+            `The value of ${name} must be true, a list of texts in one line each, or an object that has only fromCaller.`,
+          ]),
+    ]),
+  ]),
+  v.description("The claims of the grant's assertion that each request sets, and to which values."),
+)
+
+function isClaimRule(rule: unknown): boolean {
+  if (rule === true) return true
+  if (Array.isArray(rule)) return rule.length > 0 && rule.every((each) => typeof each === 'string' && isSubject(each))
+  const { fromCaller, ...others } = isJsonObject(rule) ? rule : {}
+  return typeof fromCaller === 'string' && fromCaller !== '' && Object.keys(others).length === 0
+}
+
 const scopeMessage =
   'scopes that are separated by spaces, or a list of scopes. A scope is printable ASCII without " and \\ (RFC 6749 section 3.3)'
 export const scope = v.pipe(
@@ -259,6 +292,7 @@ export const requestMay = object<Readonly<Record<string, true | readonly string[
   ...Object.entries(value).flatMap(([name, allowed]) => [
     ...(isAllowance(allowed) ? [] : [`The value of ${name} must be true or a list of texts.`]),
     ...(name === 'actor_token' && allowed !== true ? ['The value of actor_token must be true.'] : []),
+    ...(name.startsWith('claim.') ? [`Take out the parameter ${name}: list the claim in claimsFromRequest.`] : []),
     ...(Object.hasOwn(reservedParameters, name) && !byRequestToo.includes(name)
       ? [`Take out the parameter ${name}: a caller cannot set it.`]
       : []),

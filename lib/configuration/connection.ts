@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto'
 import { isJsonObject } from '../base/decoding.ts'
 import type { Omittable } from './assertion-schema.ts'
-import type { AssertionParameters, CertificateThumbprint, GrantType, HeaderValues, RequestMay } from './element.ts'
+
+import type {
+  AssertionParameters,
+  CertificateThumbprint,
+  ClaimsFromRequest,
+  GrantType,
+  HeaderValues,
+  RequestMay,
+} from './element.ts'
+
 import { jwtBearer, tokenExchange } from './grant-type.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
@@ -49,6 +58,22 @@ export interface JwtBearerGrant {
   readonly assertion: AssertionConfiguration
   /** The parameters that the server reads from claims of the assertion, and the form of each claim. */
   readonly assertionParameters: AssertionParameters
+  /** The claims of the assertion that each request sets. */
+  readonly claimsFromRequest?: ClaimsFromRequest
+}
+
+/** The claims that each request for this grant must set. Empty for most grants. */
+export function claimsFromRequestOf(grant: Grant): ClaimsFromRequest {
+  return ('claimsFromRequest' in grant && grant.claimsFromRequest) || {}
+}
+
+/** Whether each request sets a claim that names a user: any `sub`, one of the caller's JWT, or one with values that the elements don't list. */
+export function needsUser(grant: Grant): boolean {
+  return grant.type === 'password' || namesUser(claimsFromRequestOf(grant))
+}
+
+export function namesUser(claims: ClaimsFromRequest): boolean {
+  return Object.entries(claims).some(([name, rule]) => name === 'sub' || !Array.isArray(rule))
 }
 
 /** RFC 8693 section 2.1: tokens are the grant. */

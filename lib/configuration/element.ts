@@ -29,6 +29,8 @@ export type RequestMay = NonNullable<OAuthConfig['requestMay']>
 export type AssertionParameters = NonNullable<OAuthConfig['assertionParameters']>
 /** Further headers of token requests, by their names in lower case. */
 export type HeaderValues = NonNullable<AuthorizationServer['headers']>
+/** The claims of a grant's assertion that each request sets, and to which values. */
+export type ClaimsFromRequest = NonNullable<OAuthConfig['claimsFromRequest']>
 export type CertificateThumbprint = NonNullable<JwtBuilder['certificateThumbprint']>
 
 /** The attributes that refer to elements, with the kind of each. References only go downwards, so a circle is impossible. */

@@ -1,4 +1,4 @@
-import type { ConfiguredParameters, Connection, Warming } from './connection.ts'
+import { type ConfiguredParameters, type Connection, namesUser, type Warming } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { checkDirectInvocation } from './direct-invocation.ts'
 import { type ElementReference, type EndpointConnection, keyOf, type OAuthConfig } from './element.ts'
@@ -214,12 +214,13 @@ const defaults = { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVaria
 /** Undefined if warm runs must not or can't renew tokens. Then attributes without effect get a warning. */
 function resolveWarming(
   { warm, warmIdle, warmVariants }: EndpointConnection,
-  { grantType, subjectTokenRef }: OAuthConfig,
+  { grantType, subjectTokenRef, claimsFromRequest = {} }: OAuthConfig,
   element: ElementReference,
   findings: FindingList,
 ): Warming | undefined {
   const needsToken = grantType === tokenExchange && subjectTokenRef === undefined
-  const isPossible = grantType !== 'password' && !needsToken
+  const isForUsers = namesUser(claimsFromRequest)
+  const isPossible = grantType !== 'password' && !needsToken && !isForUsers
   if (isPossible && warm !== false)
     return {
       idleMilliseconds: warmIdle ?? defaults.idleMilliseconds,
@@ -232,7 +233,9 @@ function resolveWarming(
     ? 'warm is false'
     : needsToken
       ? 'renewing the token takes the subject_token, which only the caller has'
-      : "renewing a token of the password grant takes the user's password, which only the caller has"
+      : isForUsers
+        ? 'each token is for a user, and only the request names the user (claimsFromRequest)'
+        : "renewing a token of the password grant takes the user's password, which only the caller has"
   // `warm: false` itself has an effect.
   const ignored = { warm: warm || undefined, warmIdle, warmVariants }
   for (const [attribute, value] of Object.entries(ignored))

@@ -9,6 +9,7 @@ import { resolveAssertion } from './resolve-assertion.ts'
 const grantsByAttribute = {
   assertionTokenRef: 'jwt-bearer',
   assertionParameters: 'jwt-bearer',
+  claimsFromRequest: 'jwt-bearer',
   subjectTokenRef: 'token-exchange',
   subjectTokenType: 'token-exchange',
   actorTokenRef: 'token-exchange',
@@ -65,7 +66,7 @@ function refuseAttributesOfOtherGrants(config: OAuthConfig, element: ElementRefe
 function resolveJwtBearer(
   resolution: Resolution,
   element: ElementReference,
-  { assertionTokenRef, assertionParameters = {}, authServerRef }: OAuthConfig,
+  { assertionTokenRef, assertionParameters = {}, claimsFromRequest, authServerRef }: OAuthConfig,
 ): JwtBearerGrant | undefined {
   const { findings } = resolution
   if (assertionTokenRef === undefined) {
@@ -78,18 +79,23 @@ function resolveJwtBearer(
   }
   const assertion = resolveAssertion(resolution, assertionTokenRef, authServerRef, 'grant')
   if (!assertion) return undefined
-  const grant: JwtBearerGrant = { type: jwtBearer, assertion, assertionParameters }
+  const grant: JwtBearerGrant = {
+    type: jwtBearer,
+    assertion,
+    assertionParameters,
+    ...(claimsFromRequest && { claimsFromRequest }),
+  }
   refuseTwins(grant, element, findings)
   return grant
 }
 
 /** A claim that is set twice would hide what the request asks for. */
 function refuseTwins(
-  { assertion, assertionParameters }: JwtBearerGrant,
+  { assertion, assertionParameters, claimsFromRequest = {} }: JwtBearerGrant,
   element: ElementReference,
   findings: FindingList,
 ) {
-  const { scope, claims } = assertion
+  const { scope, subject, claims, omitted = [] } = assertion
   const set = { ...claims, ...(scope !== undefined && { scope }) }
   for (const name of Object.keys(assertionParameters) as (keyof AssertionParameters)[])
     if (Object.hasOwn(set, name))
@@ -98,6 +104,23 @@ function refuseTwins(
         'assertionParameters',
         `The oAuthTokenConfig or the jwtBuilder of the assertion sets the claim ${name} too. Set ${name} on this element instead.`,
       )
+  const setByElements = { ...set, ...assertionParameters, ...(subject !== undefined && { sub: subject }) }
+  for (const name of Object.keys(claimsFromRequest)) {
+    if (omitted.some((each) => each === name))
+      findings.addMistake(
+        element,
+        'claimsFromRequest',
+        `The jwtBuilder of the assertion leaves out the claim ${name} with omit. Take it out here or there.`,
+      )
+    if (Object.hasOwn(setByElements, name))
+      findings.addMistake(
+        element,
+        'claimsFromRequest',
+        name === 'sub'
+          ? 'The tokenSubject of the assertion sets the claim sub too. Take out one of the two.'
+          : `The elements set the claim ${name} of the assertion too. Take it out here, or in claims, scope or assertionParameters.`,
+      )
+  }
 }
 
 /** RFC 8693 section 2.1. */

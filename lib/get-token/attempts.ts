@@ -1,6 +1,6 @@
 import { type CallerRequest, isOwnRequest, type Token } from '../access-token/token.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
-import type { Connection } from '../configuration/connection.ts'
+import { type Connection, claimsFromRequestOf } from '../configuration/connection.ts'
 import { type Lease, LeaseLostError } from '../fleet/lease.ts'
 import type { RequestKeys } from '../token-endpoint/request-keys.ts'
 import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
@@ -52,7 +52,9 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
       try {
         return await attemptOnce(context)
       } catch (error) {
-        if (!mayHelp(error, isOwnRequest(request))) throw error
+        // Without an own request, no control request can show whether the client's key or clock is the reason.
+        const isOwn = isOwnRequest(request) || Object.keys(claimsFromRequestOf(connection.grant)).length > 0
+        if (!mayHelp(error, isOwn)) throw error
         const second = await secondAttempts.choose(connection, error)
         if (second.kind === 'none') throw error
         try {
@@ -62,7 +64,7 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
         } catch (secondError) {
           secondAttempts.noteUseless(connection, second)
           // The refusal of the current key and the unadjusted clock tells the operator more.
-          const isAlike = second.kind !== 'repeat' && mayHelp(secondError, isOwnRequest(request))
+          const isAlike = second.kind !== 'repeat' && mayHelp(secondError, isOwn)
           throw isAlike ? error : secondError
         }
       }

@@ -87,6 +87,18 @@ export function listAccessOf(
   return connectionsClaim === undefined ? undefined : accessOf(event, connectionsClaim)
 }
 
+/** The claims of the caller's JWT that the authorizer of the HTTP API has checked. Undefined behind every alias but `_live`. */
+export function callersClaimsOf({
+  entry,
+  requestContext,
+}: AuthorizedEvent): Readonly<Record<string, string>> | undefined {
+  const claims = entry.kind === 'http' ? authorizedBy(requestContext, 'jwt', 'claims') : undefined
+  if (!claims) return undefined
+  return Object.fromEntries(
+    Object.entries(claims).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : [])),
+  )
+}
+
 /** The member of the authorizer's result at this path. */
 function authorizedBy(requestContext: object, ...path: readonly string[]): JsonObject | undefined {
   return memberOf(requestContext, 'authorizer', ...path)

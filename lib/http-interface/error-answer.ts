@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../admission/admit-request.ts'
+import { InvalidRequestError } from '../admission/invalid-request.ts'
 import { operatorFindsReason, TokenwellError, unexpectedReason } from '../base/tokenwell-error.ts'
 import { CoolingDownError, causeOf } from '../get-token/token-error.ts'
 import { RefusedError, UnreachableError } from '../token-endpoint/token-endpoint-error.ts'

@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../admission/admit-request.ts'
+import { InvalidRequestError } from '../admission/invalid-request.ts'
 import { isElementId } from '../configuration/value-syntax.ts'
 import type { Entry } from './entry.ts'
 

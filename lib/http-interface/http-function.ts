@@ -1,5 +1,6 @@
 import middy, { type Request } from '@middy/core'
 import type { Context } from 'aws-lambda'
+import { AccessDeniedError } from '../admission/access-denied.ts'
 import { isJsonObject } from '../base/decoding.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Log } from '../log/log-event.ts'
@@ -15,12 +16,17 @@ export interface Route {
   readonly method: string
   /**
    * `{name}` matches one segment of the path. `{name+}` at the end matches the rest, with its slash. `/?` at the end allows a
-   * final slash. A route with `{connection}` is open only to callers that may use that connection.
+   * final slash. A route with `{connection}` is open only to callers that may use that connection, and one with `{subject}` to no client
+   * certificate.
    */
   readonly path: string
   /** @param event with the path parameters that `path` names */
   answer(event: HttpEvent, context: Context): Promise<HttpResponse>
 }
+
+/** Elements say which connections a certificate may use. They can't say for which users. */
+const whyNoCertificate =
+  'A client certificate gives no access to tokens for users. Use the HTTP API of the stage, with IAM or a JWT.'
 
 interface CertificateAdmission {
   /** @throws {AccessDeniedError} */
@@ -77,7 +83,7 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
     const event = readHttpEvent(invocation.event, invocation.entry)
     const { route, basePath, pathParameters } = findRoute(event)
     invocation.routed = { ...event, basePath, pathParameters }
-    await demandAccessTo(pathParameters['connection'], event)
+    await demandAccessTo(pathParameters['connection'], event, pathParameters['subject'] !== undefined)
     return await route.answer(invocation.routed, context)
   }
 
@@ -85,9 +91,14 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
    * @throws {CertificateMissingError}
    * @throws {AccessDeniedError}
    */
-  async function demandAccessTo(connection: string | undefined, event: HttpEvent): Promise<void> {
+  async function demandAccessTo(
+    connection: string | undefined,
+    event: HttpEvent,
+    isForSubject: boolean,
+  ): Promise<void> {
     const certificate = certificateOf(event)
     if (connection === undefined) return
+    if (certificate && isForSubject) throw new AccessDeniedError(whyNoCertificate)
     // API Gateway names the same connection as the path. In a made-up event the two may differ.
     const names = [namedConnection(connection), namedConnection(event.pathParameters['connection'] ?? connection)]
     const access = accessOf(event, connectionsClaim)

@@ -1,6 +1,6 @@
 import { knownCallers } from '../access-token/caller.ts'
 import { type CallerRequest, isAnswer, type Token } from '../access-token/token.ts'
-import { InvalidRequestError } from '../admission/admit-request.ts'
+import { InvalidRequestError } from '../admission/invalid-request.ts'
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import { forEachAtMost } from '../base/semaphore.ts'
 import type { TokenwellError } from '../base/tokenwell-error.ts'

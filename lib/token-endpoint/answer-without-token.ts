@@ -197,7 +197,7 @@ function unreadableSuccess(
     )
   if (isUsable(accessToken) && !isBearer(type, context.tokenTypes)) {
     const name =
-      typeof type === 'string'
+      typeof type === 'string' && !context.isForUser
         ? printableWords([{ name: '', value: type.slice(0, 64) }], context.sent.secrets)
         : undefined
     const advice =

@@ -1,6 +1,6 @@
 import { lifetimeOf } from '../access-token/lifetime.ts'
 import { isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
-import type { Connection } from '../configuration/connection.ts'
+import { type Connection, needsUser } from '../configuration/connection.ts'
 import { tokenExchange, tokenTypesByShortName } from '../configuration/grant-type.ts'
 import type { ToldAssertion } from '../log/event-row.ts'
 import type { Log } from '../log/log-event.ts'
@@ -125,6 +125,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     const clock = clockReadingOf(signed, answer, refusal, now())
     return RefusedError.of(refusal, server, faultOf(refusal.error, connection, request), {
       isForUser: isForUser(request),
+      mayBeOfAssertion: 'assertion' in connection.grant,
       client: { clientId: connection.clientId, connection: connection.name },
       advice: clock && adviceOn(clock),
       clockOffset: clock && offsetBy(clock),
@@ -208,10 +209,13 @@ function toldOf({ header, claims }: SentAssertion): ToldAssertion {
   return { alg, kid, typ, ...(certificate !== undefined && { certificate }), iss, sub, aud, iat, exp }
 }
 
-/** A server may repeat the user's name without its part after the `@`. */
-function sentSecrets({ client, grant, added }: SignedRequest, { username = '' }: GrantParameters): SentSecrets {
-  const [localPart = ''] = username.split('@')
-  const names = [...new Set([username, localPart])].filter((name) => name !== '')
+/** A server may repeat the user's name without its part after the `@`. Each claim of a request may name a user. */
+function sentSecrets(
+  { client, grant, added }: SignedRequest,
+  { username = '', claims = {} }: GrantParameters,
+): SentSecrets {
+  const users = [username, ...Object.values(claims)]
+  const names = [...new Set(users.flatMap((user) => [user, user.split('@')[0] ?? '']))].filter((name) => name !== '')
   return {
     secrets: [...client.secrets, ...grant.secrets, ...(added?.secrets ?? [])],
     names: names.map((name) => new Secret(name)),
@@ -284,7 +288,7 @@ function issuedTypeOf(
 export function faultOf(error: string, { grant }: Connection, request: TokenRequest): Fault {
   switch (error) {
     case 'invalid_grant':
-      return grant.type === 'password' ? 'caller' : 'client'
+      return grant.type === 'password' || needsUser(grant) || request.claims ? 'caller' : 'client'
     case 'invalid_scope':
       return request.scope === undefined ? 'elements' : 'caller'
     case 'invalid_target':

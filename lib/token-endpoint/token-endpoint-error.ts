@@ -138,14 +138,16 @@ export class RefusedError extends TokenEndpointError {
   private readonly callersMessage?: string
   /** Which client was refused. Absent where another instance made the token request. */
   private readonly client?: RefusedClient
+  private readonly mayBeOfAssertion: boolean
 
   constructor(message: string, error: string, fault: Fault, details: RefusalDetails = {}) {
     super(message)
-    const { isOfCredentials, clockOffset, callersMessage, client } = details
+    const { isOfCredentials, clockOffset, callersMessage, client, mayBeOfAssertion = false } = details
     this.error = error
     this.fault = fault
     this.blames = blamedBy(error, isOfCredentials)
     this.mayBeOfRequest = error !== 'invalid_client'
+    this.mayBeOfAssertion = mayBeOfAssertion && error === 'invalid_grant'
     if (clockOffset) this.clockOffset = clockOffset
     if (callersMessage !== undefined) this.callersMessage = callersMessage
     if (client) this.client = client
@@ -164,7 +166,7 @@ export class RefusedError extends TokenEndpointError {
    * them.
    */
   get mayBeOfCredentials(): boolean {
-    return this.fault !== 'caller' && !codesOfRequests.includes(this.error)
+    return (this.fault !== 'caller' || this.mayBeOfAssertion) && !codesOfRequests.includes(this.error)
   }
 
   /** The same refusal, after a control request has shown that the caller parameters are the reason. */
@@ -180,7 +182,7 @@ export class RefusedError extends TokenEndpointError {
   }
 
   static of({ error, description, isOfCredentials }: Refusal, server: string, fault: Fault, more: RefusalContext = {}) {
-    const { advice, isForUser = false, clockOffset, client } = more
+    const { advice, isForUser = false, clockOffset, client, mayBeOfAssertion } = more
     const sentence = (words: string | undefined) => {
       const said = words?.replace(/\.$/, '')
       const refusal = said ? `${error} (${said})` : error
@@ -192,6 +194,7 @@ export class RefusedError extends TokenEndpointError {
       ...(isForUser && { callersMessage: sentence(description) }),
       ...(clockOffset && { clockOffset }),
       ...(client && { client }),
+      ...(mayBeOfAssertion && { mayBeOfAssertion }),
     })
   }
 }
@@ -207,6 +210,7 @@ interface RefusalDetails {
   readonly clockOffset?: ClockOffset
   readonly callersMessage?: string
   readonly client?: RefusedClient
+  readonly mayBeOfAssertion?: boolean
 }
 
 interface RefusedClient {
@@ -219,8 +223,10 @@ interface RefusalContext {
   readonly clockOffset?: ClockOffset | undefined
   /** What the operator must do. */
   readonly advice?: string | undefined
-  /** Whether a user's name and password were sent. */
+  /** Whether the request names a user. */
   readonly isForUser?: boolean
+  /** Whether the grant is an assertion: with `invalid_grant` its key or the clock may be the reason, as well as the user. */
+  readonly mayBeOfAssertion?: boolean
 }
 
 /** These codes are about the request. An unknown client gets another code. */

@@ -133,3 +133,15 @@ test('behind any other alias a certificate counts for nothing', async (t) => {
       assert.deepEqual([status, body['access_token']], [403, undefined], alias)
     }
 })
+
+test('a certificate gets no token for a user, of a connection that lists its subject either', async (t) => {
+  const { instances, tokens } = await startAccessMatrix(t)
+  for (const { issueToken } of instances)
+    for (const subject of ['alice', 'orders', `~${Buffer.from(certificateOfOrders).toString('base64url')}`]) {
+      const sent = { clientCert: ofOrders, path: `/connections/orders/as/${subject}/token` }
+      const { status, body } = await send(issueToken, sent)
+      assert.deepEqual([status, body['error']], [403, 'access_denied'])
+      assert.match(String(body['error_description']), /^A client certificate gives no access to tokens for users\./)
+    }
+  assert.equal(tokens.requests.length, 0)
+})

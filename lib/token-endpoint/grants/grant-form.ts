@@ -10,6 +10,8 @@ export interface GrantParameters {
   readonly audience?: string
   readonly username?: string
   readonly password?: Secret
+  /** Claims of the grant's assertion. */
+  readonly claims?: Readonly<Record<string, string>>
   readonly further: Readonly<Record<string, string>>
 }
 

@@ -1,4 +1,4 @@
-import { type AssertionMoment, signAssertion } from '../../signing/assertion.ts'
+import { type AssertionMoment, type SentAssertion, signAssertion } from '../../signing/assertion.ts'
 import { commonParameters, scopeText } from './common-parameters.ts'
 import type { GrantForm, GrantParameters } from './grant-form.ts'
 import type { JwtBearerKey } from './grant-key.ts'
@@ -20,13 +20,18 @@ export async function jwtBearerForm(
     ...(assertionParameters.scope && { scope: [] }),
     ...(assertionParameters.resource && { resource: [] }),
   }
-  const configuration = { ...assertion, claims: { ...assertion.claims, ...claims } }
+  const configuration = { ...assertion, claims: { ...assertion.claims, ...claims, ...parameters.claims } }
   const { assertion: signed, ...sent } = await signAssertion(configuration, signer, moment)
   return {
     parameters: [['assertion', signed], ...commonParameters(inForm)],
     secrets: [signed],
-    assertions: [sent],
+    assertions: [{ ...sent, claims: withoutRequested(sent.claims, parameters) }],
   }
+}
+
+/** The claims that a log may hold. A claim of a request may name a user. */
+function withoutRequested(signed: SentAssertion['claims'], { claims = {} }: GrantParameters): SentAssertion['claims'] {
+  return Object.fromEntries(Object.entries(signed).filter(([name]) => !Object.hasOwn(claims, name)))
 }
 
 /** No claim where the request has no value. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
-import { accessOf } from '../../../lib/http-interface/access.ts'
+import { accessOf, callersClaimsOf } from '../../../lib/http-interface/access.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import {
   type IssueTokenWithOidcProvider,
@@ -106,4 +106,13 @@ test('a claim without a name lists no connection: only without a configured clai
   assert.equal(accessOf(event, undefined).allows('conn'), true)
   assert.equal(accessOf(event, 'connections').allows('conn'), true)
   assert.equal(accessOf(event, '').allows('conn'), false)
+})
+
+test('the claims of a JWT count only behind the alias of the HTTP API', () => {
+  const sent = createHttpEvent({ ...tokenRequest('conn'), authorizer: { jwt: { claims: { email: 'bob', n: 1 } } } })
+  const { requestContext } = sent as APIGatewayProxyEventV2
+  assert.deepEqual(callersClaimsOf({ entry: { kind: 'http' }, requestContext }), { email: 'bob' })
+  const others = [{ kind: 'mutual_tls' }, { kind: 'unqualified' }, { kind: 'direct', connection: 'conn' }] as const
+  for (const entry of others) assert.equal(callersClaimsOf({ entry, requestContext }), undefined)
+  assert.equal(callersClaimsOf({ entry: { kind: 'http' }, requestContext: { authorizer: { iam: {} } } }), undefined)
 })

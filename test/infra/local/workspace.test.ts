@@ -38,7 +38,7 @@ test("if the servers move to other ports, a copy of the repository's elements na
     JSON.parse(before),
   )
   const local = await localConnections(moved, elsewhere)
-  assert.equal(local.length, 9)
+  assert.equal(local.length, 10)
   assert.equal(local.find(({ name }) => name === 'orders')?.connection?.api?.origin, 'https://localhost:9557')
 })
 

@@ -8,6 +8,7 @@ import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf 
 const routes = [
   ['POST /connections/{connection}/token', 'IssueToken'],
   ['DELETE /connections/{connection}/token', 'IssueToken'],
+  ['POST /connections/{connection}/as/{subject}/token', 'IssueToken'],
   ['GET /connections', 'IssueToken'],
   ['ANY /connections/{connection}/api/{path+}', 'CallApi'],
 ] as const
@@ -76,7 +77,7 @@ test('public routes and call-api have a lower throttle than the rest, and each r
     { requestsPerSecond: 70, burst: 90 },
   ]
   assert.deepEqual(settings({ throttleByFunction: { 'issue-token': low, 'publish-keys': high } }), {
-    ...Object.fromEntries(routes.slice(0, 3).map(([route]) => [route, at(7, 9)])),
+    ...Object.fromEntries(routes.slice(0, 4).map(([route]) => [route, at(7, 9)])),
     [callRoute]: at(30, 60),
     [publicRoute]: at(70, 90),
   })
@@ -102,19 +103,19 @@ test('the stage is created after all routes, because API Gateway rejects setting
   for (const route of made) assert.ok(DependsOn.includes(route), route)
 })
 
-test('who called what is written to a log of its own, without the query, which may name a token', (t) => {
+test('who called what is written to a log of its own, without path and query, which may name a user and a token', (t) => {
   const { AccessLogSettings } = resourceOf(createTestStack(t).stack, 'AWS::ApiGatewayV2::Stage').Properties
   const { DestinationArn, Format } = AccessLogSettings as { DestinationArn: string; Format: string }
   assert.equal(DestinationArn, 'TokensHttpAccessLog.Arn')
-  assert.doesNotMatch(Format, /query/i)
-  const { requestId, caller, subject, path, status } = JSON.parse(Format)
+  assert.doesNotMatch(Format, /query|path/i)
+  const { requestId, caller, subject, route, status } = JSON.parse(Format)
   assert.deepEqual(
-    [requestId, caller, subject, path, status],
+    [requestId, caller, subject, route, status],
     [
       '$context.requestId',
       '$context.identity.userArn',
       '$context.authorizer.claims.sub',
-      '$context.path',
+      '$context.routeKey',
       '$context.status',
     ],
   )

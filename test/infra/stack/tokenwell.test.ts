@@ -5,6 +5,7 @@ import { Port } from 'aws-cdk-lib/aws-ec2'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import { createHandler } from '../../../functions/call-api/handler.ts'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
+import { subjectSegment } from '../../../lib/configuration/subject.ts'
 import { elementsFileOf, exampleIssuer } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { createHttpEvent } from '../../support/functions/load-function.ts'
@@ -18,6 +19,32 @@ test('grantToken allows the token of one connection and nothing else', (t) => {
   assert.deepEqual(statementsOfCaller(stack), [
     { Action: 'execute-api:Invoke', Effect: 'Allow', Resource: `${api}/$default/POST/connections/orders/token` },
   ])
+})
+
+test('grantToken for a subject allows the tokens for that user alone, and for * those for each user of the connection', (t) => {
+  const routes = { alice: 'as/alice', 'Zoë*/?': `as/~${Buffer.from('Zoë*/?').toString('base64url')}`, '*': 'as/*' }
+  for (const [subject, route] of Object.entries(routes)) {
+    const { stack, tokenwell } = createTestStack(t)
+    tokenwell.grantToken(someRole(stack), 'orders', { subject })
+    const [statement, ...more] = statementsOfCaller(stack) as { Resource: string }[]
+    assert.equal(statement?.Resource, `${api}/$default/POST/connections/orders/${route}/token`)
+    assert.deepEqual(more, [])
+    const granted = (request: string) => asPattern(statement.Resource).test(`${api}/$default/${request}`)
+    assert.equal(granted(`POST/connections/orders/as/${subjectSegment(subject === '*' ? 'eve' : subject)}/token`), true)
+    assert.equal(granted('POST/connections/orders/as/bob/token'), subject === '*')
+    for (const other of ['POST/connections/orders/token', 'POST/connections/other/as/alice/token', 'GET/connections'])
+      assert.equal(granted(other), false, other)
+  }
+})
+
+test('a text that cannot be a user is not granted', (t) => {
+  const { stack, tokenwell } = createTestStack(t)
+  const late = new CfnParameter(stack, 'Late').valueAsString
+  for (const subject of ['', 'a\nb', 'x'.repeat(257), late])
+    assert.throws(
+      () => tokenwell.grantToken(someRole(new Stack()), 'orders', { subject }),
+      /^Error: subject must be the name/,
+    )
 })
 
 test('grantCall allows the API of one connection with every method that call-api accepts', async (t) => {
@@ -40,6 +67,7 @@ test('a granted role can make no request for another connection, and no other re
     'GET/connections/orders2/api/x',
     'GET/connections/my-orders/api/x',
     'POST/connections/orders/token',
+    'POST/connections/orders/as/alice/token',
     'DELETE/connections/orders/token',
     'GET/connections',
   ])

@@ -27,6 +27,10 @@ const fields: fc.Arbitrary<Fields> = fc.record(
     username: name,
     password: name,
     further: fc.dictionary(name, name, { maxKeys: 3 }),
+    subject: name,
+    claims: fc.dictionary(name, name, { minKeys: 1, maxKeys: 3 }),
+    userClaims: fc.dictionary(name, name, { minKeys: 1, maxKeys: 3 }),
+    callersClaims: fc.dictionary(name, name, { maxKeys: 3 }),
     minimumSeconds: fc.nat(),
     rejectedTokenId: name,
   },
@@ -46,6 +50,13 @@ function neighboursOf(one: Fields): readonly Fields[] {
     ...texts.flatMap((field) => textsNear(one[field] ?? '').map((near) => ({ ...one, [field]: near }))),
     ...lists.flatMap((field) => listsNear(one[field] ?? []).map((near) => ({ ...one, [field]: near }))),
     ...listsNear(Object.entries(one.further).flat()).map((near) => ({ ...one, further: ofPairs(near) })),
+    ...(['claims', 'userClaims'] as const).flatMap((field) =>
+      listsNear(Object.entries(one[field] ?? {}).flat()).map((near) => ({ ...one, [field]: ofPairs(near) })),
+    ),
+    ...textsNear(one.subject ?? '').map((near) => ({ ...one, subject: near })),
+    { ...one, claims: one.userClaims ?? {}, userClaims: one.claims ?? {} },
+    { ...one, claims: one.further, further: one.claims ?? {} },
+    { ...one, userClaims: { sub: one.subject ?? '' } },
     // The value of one field becomes the value of another.
     { ...one, scope: one.resource ?? [], resource: one.scope ?? [] },
     { ...one, audience: one.username ?? '', username: one.audience ?? '' },
@@ -81,7 +92,8 @@ function ofPairs(inTurn: readonly string[]): Record<string, string> {
 
 /** The content of a request in a form that can be compared. */
 function asked({ scope, resource, password, further, ...rest }: TokenRequest): string {
-  const { connection, audience, username } = rest
+  const { connection, audience, username, subject, claims, userClaims } = rest
+  const hasClaims = [subject, claims, userClaims].some((each) => each !== undefined)
   const set = (values: readonly string[] = []) => [...new Set(values)].sort()
   const parameters = Object.keys(further)
     .sort()
@@ -94,7 +106,12 @@ function asked({ scope, resource, password, further, ...rest }: TokenRequest): s
     scope: set(scope),
     resource: set(resource),
     parameters,
+    ...(hasClaims && { subject, claims: sorted(claims), userClaims: sorted(userClaims) }),
   })
+}
+
+function sorted(values: Readonly<Record<string, string>> = {}): readonly (readonly [string, string])[] {
+  return Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 test('two requests have the same token key if, and only if, they request the same token', () => {
@@ -136,6 +153,18 @@ test('requests that read alike have different token keys: parts that are joined,
       { ...base, username: 'A', password: new Secret('b') },
       { ...base, username: 'a', password: new Secret('B') },
     ],
+    'claims, the user of the path and further parameters': [
+      { ...base, subject: 'a' },
+      { ...base, subject: 'A' },
+      { ...base, claims: { sub: 'a' } },
+      { ...base, userClaims: { sub: 'a' } },
+      { ...base, userClaims: { sub: 'A' } },
+      { ...base, further: { sub: 'a' } },
+      { ...base, further: { 'claim.sub': 'a' } },
+      { ...base, claims: { a: 'b', c: 'd' } },
+      { ...base, claims: { a: 'b","c","d' } },
+      { ...base, username: 'a' },
+    ],
     'absent and empty': [
       base,
       { ...base, audience: '' },
@@ -161,6 +190,9 @@ test('each field that can change the token changes the key', () => {
     { ...base, further: { a: 'b' } },
     { ...base, further: { a: 'c' } },
     { ...base, further: { a: 'b', c: 'd' } },
+    { ...base, subject: 'a' },
+    { ...base, claims: { a: 'b' } },
+    { ...base, userClaims: { a: 'b' } },
   ]
   assert.equal(new Set([base, ...changed].map(tokenKey)).size, changed.length + 1)
 })
@@ -168,7 +200,8 @@ test('each field that can change the token changes the key', () => {
 test("the order of scopes, resources and parameters has no effect on the key, and Tokenwell's own parameters have none", () => {
   fc.assert(
     fc.property(request, (one) => {
-      const { grantType: _grantType, minimumSeconds: _minimum, rejectedTokenId: _rejected, ...rest } = one
+      const { grantType: _grantType, minimumSeconds: _minimum, rejectedTokenId: _rejected, ...others } = one
+      const { callersClaims: _callersClaims, ...rest } = others
       const other: TokenRequest = {
         ...rest,
         ...(one.scope && { scope: [...one.scope.toReversed(), ...one.scope] }),
@@ -196,4 +229,9 @@ test('the form of a token key does not change, as two versions may share records
     '["conn",["a","b"],["https://a","https://b"],"the-audience","the-user","the-password",[["a","2"],["z","1"]]]',
   )
   assert.equal(tokenKey({ connection: 'conn', further: {} }), '["conn",[],[],null,null,null,[]]')
+  const claims = { subject: 's', claims: { b: '1', a: '2' }, userClaims: { c: '3' } }
+  assert.equal(
+    tokenKey({ connection: 'conn', ...claims, further: {} }),
+    '["conn",[],[],null,null,null,[],{"subject":"s","claims":[["a","2"],["b","1"]],"userClaims":[["c","3"]]}]',
+  )
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { InvalidRequestError } from '../../../lib/admission/admit-request.ts'
+import { InvalidRequestError } from '../../../lib/admission/invalid-request.ts'
 import type { ApiAnswer } from '../../../lib/api-call/api-endpoint.ts'
 import { forwardedHeaders } from '../../../lib/api-call/forwarded-headers.ts'
 import { returnedHeaders } from '../../../lib/api-call/returned-headers.ts'

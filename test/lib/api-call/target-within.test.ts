@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { InvalidRequestError } from '../../../lib/admission/admit-request.ts'
+import { InvalidRequestError } from '../../../lib/admission/invalid-request.ts'
 import { targetWithin } from '../../../lib/api-call/target-within.ts'
 import { base, paths, queries, refused } from '../../functions/call-api/hostile-targets.ts'
 

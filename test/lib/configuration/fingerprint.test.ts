@@ -114,6 +114,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     }),
     assertionTokenRef: isNothing('theTokenConfigTwin', { given: byGrant }),
     assertionParameters: counts({ scope: 'list' }, { given: byGrant }),
+    claimsFromRequest: counts({ tenant: ['north'] }, { given: byGrant }),
     subjectTokenRef: isNothing('theTokenConfigTwin', { given: byExchange }),
     subjectTokenType: counts('id_token', { given: byExchange }),
     actorTokenRef: isNothing('theTokenConfigTwin', { given: byExchange }),

@@ -176,6 +176,70 @@ const mistakes: readonly (readonly [string, RawElements, RegExp])[] = [
     /^oAuthConfig\/theConfig parameters: Take out the parameter requested_token_type: set it with requestedTokenType\./,
   ],
   [
+    'claims of the request with another grant',
+    exampleElements(exampleIssuer, { oAuth: { claimsFromRequest: { tenant: ['a'] } } }),
+    /^oAuthConfig\/theConfig claimsFromRequest: It is for the grant type jwt-bearer/,
+  ],
+  ...['iss', 'aud', 'exp', 'iat', 'nbf', 'jti'].map(
+    (claim) =>
+      [
+        `the claim ${claim} of the request`,
+        theGrant({ oAuth: { claimsFromRequest: { [claim]: ['x'] } } }),
+        new RegExp(`^oAuthConfig/theConfig claimsFromRequest: Take out ${claim}: only the elements set this claim\\.`),
+      ] as const,
+  ),
+  [
+    'a sub of elements and request',
+    theGrant({ oAuth: { claimsFromRequest: { sub: ['alice'] } } }),
+    /^oAuthConfig\/theConfig claimsFromRequest: The tokenSubject of the assertion sets the claim sub too\. Take out one of the two\.$/,
+  ],
+  [
+    'a claim of elements and request',
+    theGrant({ tokenConfig: { claims: { tenant: 'a' } }, oAuth: { claimsFromRequest: { tenant: ['a'] } } }),
+    /^oAuthConfig\/theConfig claimsFromRequest: The elements set the claim tenant of the assertion too\./,
+  ],
+  [
+    'a scope of elements and request',
+    theGrant({ builder: { scope: 'a' }, oAuth: { claimsFromRequest: { scope: ['a'] } } }),
+    /^oAuthConfig\/theConfig claimsFromRequest: The elements set the claim scope of the assertion too\./,
+  ],
+  [
+    'a parameter and a claim of the request',
+    theGrant({ oAuth: { assertionParameters: { scope: 'text' }, claimsFromRequest: { scope: ['a'] } } }),
+    /^oAuthConfig\/theConfig claimsFromRequest: The elements set the claim scope of the assertion too\./,
+  ],
+  [
+    'a claim of the request that the jwtBuilder leaves out',
+    theGrant({
+      ...{ tokenConfig: { tokenSubject: undefined }, builder: { omit: 'sub' } },
+      oAuth: { claimsFromRequest: { sub: ['alice'] } },
+    }),
+    /^oAuthConfig\/theConfig claimsFromRequest: The jwtBuilder of the assertion leaves out the claim sub with omit\./,
+  ],
+  [
+    'no claim of the request',
+    theGrant({ oAuth: { claimsFromRequest: {} } }),
+    /^oAuthConfig\/theConfig claimsFromRequest: It names no claim\./,
+  ],
+  [
+    'a claim that no parameter can name',
+    theGrant({ oAuth: { claimsFromRequest: { 'https://example.com/tenant': ['a'] } } }),
+    /^oAuthConfig\/theConfig claimsFromRequest: The name of a claim may have only letters/,
+  ],
+  ...[false, 'a', [], [''], ['a\nb'], [1], {}, { fromCaller: '' }, { fromCaller: 'x', values: ['a'] }].map(
+    (rule) =>
+      [
+        `the rule ${JSON.stringify(rule)} of a claim`,
+        theGrant({ oAuth: { claimsFromRequest: { tenant: rule } } }),
+        /^oAuthConfig\/theConfig claimsFromRequest: The value of tenant must be true, a list of texts in one line each, or/,
+      ] as const,
+  ),
+  [
+    'a claim among the parameters that a request may set',
+    theGrant({ oAuth: { requestMay: { 'claim.tenant': true } } }),
+    /^oAuthConfig\/theConfig requestMay: Take out the parameter claim\.tenant: list the claim in claimsFromRequest\.$/,
+  ],
+  [
     "a client's assertion without subject",
     exampleElements(exampleIssuer, { tokenConfig: { tokenSubject: undefined } }),
     /^oAuthTokenConfig\/theTokenConfig tokenSubject: It is required for the assertion of a client\. Set it to the client id\.$/,
@@ -250,4 +314,31 @@ test('account_credentials needs account_id in parameters, and is a plain grant o
   ]
   assertLines(await mistakesOf(t, zoom()), expected)
   assertLines(await mistakesOf(t, zoom({ tenant: 'x' })), expected)
+})
+
+test('a claim with true draws a warning, and a request for users is never warmed', async (t) => {
+  const forUsers = { tokenConfig: { tokenSubject: undefined } }
+  const rules = [{ sub: true }, { sub: ['alice'] }, { sub: { fromCaller: 'email' } }, { pid: true }, { tenant: ['a'] }]
+  for (const claimsFromRequest of rules) {
+    const { grant, warming, warnings } = await resolveConn(t, theGrant({ ...forUsers, oAuth: { claimsFromRequest } }))
+    assert.ok('claimsFromRequest' in grant)
+    assert.deepEqual(grant.claimsFromRequest, claimsFromRequest)
+    const [rule] = Object.values(claimsFromRequest)
+    assert.equal(warnings.length, rule === true ? 1 : 0)
+    if (rule === true) assert.match(String(warnings[0]?.sentence), /^With true, a caller can /)
+    assert.equal(warming !== undefined, 'tenant' in claimsFromRequest)
+  }
+  const endpoint = { warm: true, warmIdle: '2h' }
+  const { warnings } = await resolveConn(
+    t,
+    theGrant({ ...forUsers, endpoint, oAuth: { claimsFromRequest: { sub: ['alice'] } } }),
+  )
+  assert.deepEqual(
+    warnings.map(({ attribute }) => attribute),
+    ['warm', 'warmIdle'],
+  )
+  assert.match(
+    String(warnings[0]?.sentence),
+    /^It has no effect: each token is for a user, and only the request names the user/,
+  )
 })

@@ -1,0 +1,120 @@
+import type { TokenRequest } from '../access-token/token.ts'
+import { type Connection, claimsFromRequestOf } from '../configuration/connection.ts'
+import type { ClaimsFromRequest } from '../configuration/element.ts'
+import { isSubject } from '../configuration/subject.ts'
+import { AccessDeniedError } from './access-denied.ts'
+import { InvalidRequestError } from './invalid-request.ts'
+
+/*
+ * The claims that a request sets in the assertion of its grant. It must set each of them: without one, the server could issue a token of
+ * another kind, such as one of the client itself in place of a user's.
+ */
+
+type ClaimRule = ClaimsFromRequest[string]
+type Claims = Readonly<Record<string, string>>
+
+/** Where the value of a claim comes from: the path, the caller's JWT, or the body with a listed value or with any value. */
+type Place = 'path' | 'jwt' | 'listed' | 'free'
+
+function placeOf(name: string, rule: ClaimRule): Place {
+  if (typeof rule === 'object' && 'fromCaller' in rule) return 'jwt'
+  if (name === 'sub') return 'path'
+  return rule === true ? 'free' : 'listed'
+}
+
+/**
+ * The request with the claims that its connection takes from the caller's JWT. A claim whose values the elements don't list may name a
+ * user, so it becomes one of `userClaims`. This admits nothing: `admitClaims` does so before each token request.
+ * @throws {AccessDeniedError} where the caller's JWT lacks such a claim
+ */
+export function withUserClaims<R extends TokenRequest>(connection: Connection, asked: R): R {
+  const { claims = {}, ...rest } = asked
+  const rules = new Map(Object.entries(claimsFromRequestOf(connection.grant)))
+  const named = Object.entries(claims)
+  const isFree = ([name]: readonly [string, string]) => {
+    const rule = rules.get(name)
+    return rule !== undefined && placeOf(name, rule) === 'free'
+  }
+  const ofCaller = [...rules].flatMap(([name, rule]) =>
+    placeOf(name, rule) === 'jwt' ? [[name, callersClaim(connection, rule, asked)] as const] : [],
+  )
+  const userClaims = [...named.filter(isFree), ...ofCaller]
+  if (userClaims.length === 0) return asked
+  const others = named.filter((each) => !isFree(each))
+  const added = { ...(others.length > 0 && { claims: Object.fromEntries(others) }) }
+  return { ...rest, ...added, userClaims: Object.fromEntries(userClaims) } as unknown as R
+}
+
+/** @throws {AccessDeniedError} */
+function callersClaim({ name }: Connection, rule: ClaimRule, { callersClaims }: TokenRequest): string {
+  const claim = typeof rule === 'object' && 'fromCaller' in rule ? rule.fromCaller : ''
+  if (!callersClaims)
+    throw new AccessDeniedError(
+      `The connection ${name} takes the claim ${claim} from the JWT of its caller, and this caller has no JWT that API Gateway has checked. Call the HTTP API of a stage with a JWT authorizer.`,
+    )
+  const value = Object.hasOwn(callersClaims, claim) ? callersClaims[claim] : undefined
+  // API Gateway passes on a list as `[a b]`, which can't be told from a text.
+  if (value === undefined || !isSubject(value) || /^\[.*\]$/.test(value))
+    throw new AccessDeniedError(
+      `The connection ${name} takes the claim ${claim} from the JWT of its caller, and this JWT has no such claim that is one text of at most 256 characters.`,
+    )
+  return value
+}
+
+/**
+ * The claims that a request sets in the assertion.
+ * @throws {InvalidRequestError} with the name of the claim
+ * @throws {AccessDeniedError} where the caller's JWT lacks a claim that it decides
+ */
+export function admitClaims(connection: Connection, request: TokenRequest): Claims {
+  const { subject, claims = {}, userClaims = {} } = request
+  const rules = new Map(Object.entries(claimsFromRequestOf(connection.grant)))
+  const placeFor = (name: string) => {
+    const rule = rules.get(name)
+    return rule && placeOf(name, rule)
+  }
+  if (subject !== undefined && placeFor('sub') !== 'path')
+    throw new InvalidRequestError(
+      'subject',
+      `cannot be named for this connection. Send POST /connections/${connection.name}/token.`,
+    )
+  for (const name of Object.keys(claims))
+    if (placeFor(name) !== 'listed') throw closed(name, placeFor(name), connection)
+  for (const name of Object.keys(userClaims))
+    if (placeFor(name) !== 'free' && placeFor(name) !== 'jwt') throw closed(name, placeFor(name), connection)
+  return Object.fromEntries([...rules].map(([name, rule]) => [name, admitClaim(name, rule, connection, request)]))
+}
+
+function closed(name: string, place: Place | undefined, connection: Connection): InvalidRequestError {
+  if (place === 'path') return subjectMissing(connection)
+  return new InvalidRequestError(
+    `claim.${name}`,
+    place === 'jwt'
+      ? 'cannot be sent: the JWT of the caller decides it. Leave it out.'
+      : 'cannot be set by a request for this connection. Leave it out.',
+  )
+}
+
+function subjectMissing({ name }: Connection): InvalidRequestError {
+  return new InvalidRequestError(
+    'subject',
+    `must be in the path: this connection issues tokens for the user that a request names. Send POST /connections/${name}/as/{subject}/token.`,
+  )
+}
+
+function admitClaim(name: string, rule: ClaimRule, connection: Connection, request: TokenRequest): string {
+  const { subject, claims = {}, userClaims = {} } = request
+  const place = placeOf(name, rule)
+  const value =
+    place === 'path' ? subject : Object.entries({ ...claims, ...userClaims }).find(([each]) => each === name)?.[1]
+  if (place === 'jwt' && value === callersClaim(connection, rule, request)) return value
+  if (value === undefined && place === 'path') throw subjectMissing(connection)
+  if (value === undefined)
+    throw new InvalidRequestError(`claim.${name}`, 'is missing. A request for this connection must have it.')
+  if (place !== 'jwt' && isSubject(value) && (rule === true || (Array.isArray(rule) && rule.includes(value))))
+    return value
+  throw new InvalidRequestError(
+    place === 'path' ? 'subject' : `claim.${name}`,
+    'has a value that this connection does not allow. The operator lists the values in claimsFromRequest.',
+  )
+}
