@@ -36,9 +36,9 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
 
   async function attemptOnce(context: LeasedContext, keys?: RequestKeys): Promise<Token> {
     const { connection, deadline, lease } = context
-    const signed = await tokenClient.sign(context, keys)
+    const keysInHand = await tokenClient.readKeys(connection, keys)
     await lease.keepFor(timeoutsUntil(deadline, now(), connection.authorizationServer).totalMilliseconds)
-    return await tokenClient.requestToken(context, signed)
+    return await tokenClient.requestToken(context, keysInHand)
   }
 
   return {

@@ -2,24 +2,19 @@ import { lifetimeOf } from '../access-token/lifetime.ts'
 import { isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
 import { type Connection, needsUser } from '../configuration/connection.ts'
 import { tokenExchange, tokenTypesByShortName } from '../configuration/grant-type.ts'
-import type { ToldAssertion } from '../log/event-row.ts'
 import type { Log } from '../log/log-event.ts'
-import { Secret } from '../secret/secret.ts'
-import { type SentAssertion, thumbprintIn } from '../signing/assertion.ts'
-import type { SentSecrets } from './answer-without-token.ts'
-import { authenticateClient, type ClientCredentials } from './client-authentication.ts'
-import { adviceOn, type ClockOffsets, type ClockReading, compareClocks } from './clock-offset.ts'
+import { authenticateClient } from './client-authentication.ts'
+import { adviceOn, type ClockOffsets, type ClockReading } from './clock-offset.ts'
 import { createGrantForm } from './grants/create-grant-form.ts'
-import type { GrantForm, GrantParameters } from './grants/grant-form.ts'
+import type { GrantParameters } from './grants/grant-form.ts'
 import { readPassedOn } from './passed-on.ts'
-import type { RequestHeaders } from './request-headers.ts'
 import type { RequestKeySource, RequestKeys } from './request-keys.ts'
-import { issuedToken, readHttpDate, type TokenAnswer } from './token-answer.ts'
+import { clockReadingOf, type SignedRequest, sentSecrets, toldOf, unsigned } from './signed-request.ts'
+import { issuedToken, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
 import {
   type ClockOffset,
   type Fault,
-  type Refusal,
   RefusedError,
   TimedOutError,
   TokenEndpointError,
@@ -55,12 +50,10 @@ export interface TokenRequestContext {
 /** What is kept of an answer with a token. */
 interface KeptAnswer extends TokenAnswer, Pick<Token, 'passedOn'> {}
 
-/** A token request that is signed and was never sent. Valid for one attempt. */
-export interface SignedRequest {
-  readonly client: ClientCredentials
-  readonly grant: GrantForm
-  /** Absent where the element adds no headers. */
-  readonly added?: RequestHeaders
+/** The keys of one attempt. */
+export interface KeysInHand extends RequestKeys {
+  /** How long it took to read them. */
+  readonly readMilliseconds: number
 }
 
 /** The OAuth client of a connection: it authenticates and makes one token request, from the assertion to the token. */
@@ -69,8 +62,8 @@ export type TokenClient = ReturnType<typeof createTokenClient>
 export function createTokenClient(dependencies: TokenClientDependencies) {
   const { keys, tokenEndpoint, clockOffsets, now, randomId, random, log } = dependencies
 
-  async function exchange(context: TokenRequestContext, signed: SignedRequest, sentAt: number): Promise<KeptAnswer> {
-    const answer = await post(context, signed, sentAt)
+  async function exchange(context: TokenRequestContext, keysInHand: KeysInHand, sentAt: number): Promise<KeptAnswer> {
+    const { answer, signed } = await post(context, keysInHand, sentAt)
     const token = issuedToken(answer, context.connection.authorizationServer.tokenTypes)
     if (token) return { ...token, ...passedOnIn(answer, context.connection) }
     const refused = await readFailure(context, signed, answer)
@@ -86,16 +79,26 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   }
 
   async function post(
-    { connection, deadline }: TokenRequestContext,
-    { client, grant, added }: SignedRequest,
+    context: TokenRequestContext,
+    keysInHand: KeysInHand,
     sentAt: number,
-  ): Promise<TokenEndpointAnswer> {
+  ): Promise<{ readonly answer: TokenEndpointAnswer; readonly signed: SignedRequest }> {
+    const { connection, deadline } = context
     const server = connection.authorizationServer
     const timeouts = timeoutsUntil(deadline, sentAt, server)
-    const form = createTokenRequestForm(connection.grant.type, client, grant)
-    const headers = { ...added?.headers, ...client.headers }
+    const last: { signed: SignedRequest } = { signed: unsigned }
     try {
-      return await tokenEndpoint.post(server, { connection: connection.name, headers, form, timeouts })
+      const answer = await tokenEndpoint.post(server, {
+        connection: connection.name,
+        timeouts,
+        async write() {
+          last.signed = await sign(context, keysInHand)
+          const { client, grant, added } = last.signed
+          const form = createTokenRequestForm(connection.grant.type, client, grant)
+          return { headers: { ...added?.headers, ...client.headers }, form }
+        },
+      })
+      return { answer, signed: last.signed }
     } catch (error) {
       if (!(error instanceof TimedOutError)) throw error
       // If Lambda froze this process meanwhile, the server may have answered in time.
@@ -148,41 +151,48 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     })
   }
 
+  /** Signs the assertions of one attempt, and authenticates the client. */
+  async function sign(
+    { connection, parameters }: TokenRequestContext,
+    { client: clientKey, grant: grantKey, headers, readMilliseconds }: KeysInHand,
+  ): Promise<SignedRequest> {
+    const from = now()
+    const signedAt = from + clockOffsets.of(connection.authorizationServer.id)
+    const moment = () => ({ now: signedAt, jwtId: randomId() })
+    const client = await authenticateClient(connection.clientId, clientKey, moment())
+    const grant = await createGrantForm(grantKey, parameters, moment)
+    const { method } = connection.clientAuthentication
+    const milliseconds = readMilliseconds + now() - from
+    log({ event: 'client_authenticated', connection: connection.name, method, milliseconds })
+    return { client, grant, ...(headers && { added: headers }) }
+  }
+
   return {
     /**
-     * Signs the assertions of one attempt, and authenticates the client.
+     * Reads what one attempt is signed with. It is signed later, just before it is sent.
      * @param otherKeys the keys to use instead of the current ones
      * @throws {SecretError}
      * @throws {KeyStoreError}
      */
-    async sign(
-      { connection, parameters }: Pick<TokenRequestContext, 'connection' | 'parameters'>,
-      otherKeys?: RequestKeys,
-    ): Promise<SignedRequest> {
+    async readKeys(connection: Connection, otherKeys?: RequestKeys): Promise<KeysInHand> {
       const from = now()
-      const signedAt = from + clockOffsets.of(connection.authorizationServer.id)
-      const moment = () => ({ now: signedAt, jwtId: randomId() })
-      const { client: clientKey, grant: grantKey, headers } = otherKeys ?? (await keys.current(connection))
-      const client = await authenticateClient(connection.clientId, clientKey, moment())
-      const grant = await createGrantForm(grantKey, parameters, moment)
-      const { method } = connection.clientAuthentication
-      log({ event: 'client_authenticated', connection: connection.name, method, milliseconds: now() - from })
-      return { client, grant, ...(headers && { added: headers }) }
+      const read = otherKeys ?? (await keys.current(connection))
+      return { ...read, readMilliseconds: now() - from }
     },
 
     /**
-     * Makes one token request.
-     * @param signed never sent before
+     * Makes one token request, with new assertions.
      * @throws {TokenEndpointError}
      * @throws {SecretError} when a certificate of the connection can't be read
+     * @throws {KeyStoreError} when an assertion must have a certificate and the key has none
      */
-    async requestToken(context: TokenRequestContext, signed: SignedRequest): Promise<Token> {
+    async requestToken(context: TokenRequestContext, keysInHand: KeysInHand): Promise<Token> {
       const { connection, parameters } = context
       const { id: authorizationServer, lifetime } = connection.authorizationServer
       const sentAt = now()
       const sent = () => ({ connection: connection.name, authorizationServer, milliseconds: now() - sentAt })
       try {
-        const answer = await exchange(context, signed, sentAt)
+        const answer = await exchange(context, keysInHand, sentAt)
         log({ event: 'token_obtained', ...sent() })
         return {
           id: randomId(),
@@ -199,38 +209,6 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       }
     },
   }
-}
-
-/** All other claims are left out of the log: the elements may set them to any value. */
-function toldOf({ header, claims }: SentAssertion): ToldAssertion {
-  const { alg, kid, typ } = header
-  const { iss, sub, aud, iat, exp } = claims
-  const certificate = thumbprintIn(header)
-  return { alg, kid, typ, ...(certificate !== undefined && { certificate }), iss, sub, aud, iat, exp }
-}
-
-/** A server may repeat the user's name without its part after the `@`. Each claim of a request may name a user. */
-function sentSecrets(
-  { client, grant, added }: SignedRequest,
-  { username = '', claims = {} }: GrantParameters,
-): SentSecrets {
-  const users = [username, ...Object.values(claims)]
-  const names = [...new Set(users.flatMap((user) => [user, user.split('@')[0] ?? '']))].filter((name) => name !== '')
-  return {
-    secrets: [...client.secrets, ...grant.secrets, ...(added?.secrets ?? [])],
-    names: names.map((name) => new Secret(name)),
-  }
-}
-
-function clockReadingOf(
-  { client, grant }: SignedRequest,
-  { date }: TokenEndpointAnswer,
-  { error, description }: Refusal,
-  now: number,
-): ClockReading | undefined {
-  const assertion = grant.assertions[0] ?? client.assertion
-  if (!assertion) return undefined
-  return compareClocks(assertion.validity, readHttpDate(date), now, `${error} ${description ?? ''}`)
 }
 
 /** Undefined where the answer gives no offset that Tokenwell can use. */

@@ -10,6 +10,7 @@ export interface TokenEndpoint {
    * @throws {TimedOutError} when the answer didn't come in time
    * @throws {UnreadableAnswerError} when the answer isn't valid HTTP, or is too large
    * @throws {SecretError} when a certificate that `tls` names can't be read
+   * @throws what `write` throws
    */
   post(server: ResolvedAuthorizationServer, request: TokenEndpointRequest): Promise<TokenEndpointAnswer>
 }
@@ -17,10 +18,18 @@ export interface TokenEndpoint {
 export interface TokenEndpointRequest {
   /** The name of the connection. Requests of other connections never use the same sockets. */
   readonly connection: string
+  /**
+   * Called when no other wait comes before sending: the request has its turn, and its connection is open. If that connection ends
+   * meanwhile, it is called again, and what it wrote first is not sent.
+   */
+  write(): Promise<WrittenRequest>
+  readonly timeouts: TokenEndpointTimeouts
+}
+
+export interface WrittenRequest {
   readonly headers: Readonly<Record<string, Secret>>
   /** `application/x-www-form-urlencoded`. */
   readonly form: Secret
-  readonly timeouts: TokenEndpointTimeouts
 }
 
 export interface TokenEndpointTimeouts {

@@ -95,8 +95,7 @@ async function record(
   const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds } = resolved
   const request = {
     connection: 'conn',
-    headers: {},
-    form: new Secret(`${fields}`),
+    write: async () => ({ headers: {}, form: new Secret(`${fields}`) }),
     timeouts: {
       receiveMilliseconds: receiveTimeoutMilliseconds,
       totalMilliseconds: connectTimeoutMilliseconds + receiveTimeoutMilliseconds,

@@ -2,19 +2,23 @@ import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { readLiberally } from './answer-parser.ts'
 import type { Connector } from './connector.ts'
-import { Client } from './undici.ts'
+import { Client, symbols } from './undici.ts'
 
 /** One connection, used by one request at a time. */
 export interface HttpConnection {
   readonly client: Client
   /** The socket that was opened last. Undefined before the first call. */
   socket?: Socket
+  /** Why it ended. */
+  endedBy?: Error
 }
 
 /** The HTTP connections to one origin with one TLS identity, for one connection of the elements. */
 export interface HttpConnectionPool {
   /** Returns the most recently used connection that has rested and is not idle for too long, or else a new one. */
   take(maximumIdleMilliseconds: number): Promise<HttpConnection>
+  /** Opens the connection if it is not open. Otherwise its first request does that. */
+  open(connection: HttpConnection): Promise<void>
   /** Call it after an answer was read to its end. */
   giveBack(connection: HttpConnection): Promise<void>
   /** Call it in every other case. The connection is not used again. */
@@ -55,7 +59,7 @@ export function createHttpConnectionPool(
   let idle: readonly Idle[] = []
   let isClosed = false
 
-  function open(): HttpConnection {
+  function create(): HttpConnection {
     const client = new Client(origin, {
       connect: (options, callback) =>
         connect(options, (...opened) => {
@@ -71,7 +75,8 @@ export function createHttpConnectionPool(
     client.on('connect', () => {
       if (connection.socket) readLiberally(connection.socket)
     })
-    client.on('disconnect', () => {
+    client.on('disconnect', (_origin, _clients, error) => {
+      connection.endedBy = error
       if (idle.some((each) => each.connection === connection)) discard(connection)
     })
     return connection
@@ -87,14 +92,23 @@ export function createHttpConnectionPool(
     async take(maximumIdleMilliseconds) {
       const fresh = idle.filter(({ since }) => now() - since < maximumIdleMilliseconds)
       const taken = fresh.findLast(({ rest }) => rest.isOver()) ?? fresh.at(-1)
-      if (!taken) return open()
+      if (!taken) return create()
       idle = idle.filter((each) => each !== taken)
       await taken.rest.end()
       // Bytes that came while the process was busy or frozen are read in this turn of the event loop.
       await setImmediate()
       if (bytesOf(taken.connection) === taken.bytes) return taken.connection
       discard(taken.connection)
-      return open()
+      return create()
+    },
+    async open(connection) {
+      if (isOpen(connection)) return
+      const { client } = connection
+      const opened = Promise.withResolvers<void>()
+      client.once('connectionError', (_origin, _clients, error) => opened.reject(error))
+      // undici has no other way to open a connection before a request. Its own tests use this method.
+      Reflect.apply(Reflect.get(client, symbols.kConnect) as () => void, client, [opened.resolve])
+      await opened.promise
     },
     async giveBack(connection) {
       // An answer may arrive before the socket reports that its request was sent.
@@ -128,10 +142,14 @@ function beginRest() {
   }
 }
 
+/** Whether a request can be written to it at once. */
+export function isOpen({ socket }: HttpConnection): boolean {
+  return socket !== undefined && !socket.destroyed
+}
+
 /** Whether it is open and the whole request was sent. After an early answer a part may be unsent. */
 function isFree(connection: HttpConnection): boolean {
-  const { socket } = connection
-  return socket !== undefined && !socket.destroyed && !isSending(connection)
+  return isOpen(connection) && !isSending(connection)
 }
 
 function bytesOf({ socket }: HttpConnection): number | undefined {

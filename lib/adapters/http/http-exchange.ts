@@ -44,14 +44,17 @@ export async function exchange(
   progress: ExchangeProgress = { isSent: false, isAnswered: false },
 ): Promise<HttpAnswer> {
   const exchanged = Promise.withResolvers<HttpAnswer>()
-  const timer = setTimeout(
-    () => exchanged.reject(new DOMException('No time is left.', 'TimeoutError')),
-    totalMilliseconds,
-  )
+  const bounded = { ...request, headersTimeout: receiveMilliseconds, bodyTimeout: receiveMilliseconds }
+  client.dispatch(bounded, answerReader(maximumBytes, progress, exchanged))
+  return await withinTime(exchanged.promise, totalMilliseconds)
+}
+
+/** @throws {DOMException} a `TimeoutError` when the time is over first */
+export async function withinTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new DOMException('No time is left.', 'TimeoutError')), milliseconds)
   try {
-    const bounded = { ...request, headersTimeout: receiveMilliseconds, bodyTimeout: receiveMilliseconds }
-    client.dispatch(bounded, answerReader(maximumBytes, progress, exchanged))
-    return await exchanged.promise
+    return await Promise.race([work, late.promise])
   } finally {
     clearTimeout(timer)
   }

@@ -11,8 +11,8 @@ declare module 'undici/lib/core/errors.js' {
 }
 
 declare module 'undici/lib/core/symbols.js' {
-  /** The symbol of a socket's parser. */
-  const symbols: { readonly kParser: symbol }
+  /** The symbols of a socket's parser, and of the method of a client that opens its connection. */
+  const symbols: { readonly kParser: symbol; readonly kConnect: symbol }
   export default symbols
 }
 

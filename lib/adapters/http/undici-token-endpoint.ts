@@ -8,15 +8,20 @@ import {
   type TokenEndpoint,
   type TokenEndpointAnswer,
   type TokenEndpointRequest,
-  type TokenEndpointTimeouts,
+  type WrittenRequest,
 } from '../../token-endpoint/token-endpoint.ts'
 import { TimedOutError, UnreachableError, UnreadableAnswerError } from '../../token-endpoint/token-endpoint-error.ts'
 import { readConnectionFailure } from './connection-failure.ts'
 import { decodeContent } from './content-coding.ts'
 import { createDispatcherCache } from './dispatcher-cache.ts'
-import { createHttpConnectionPool, type HttpConnectionPool } from './http-connection-pool.ts'
-import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer } from './http-exchange.ts'
-import type { Dispatcher } from './undici.ts'
+import {
+  createHttpConnectionPool,
+  type HttpConnection,
+  type HttpConnectionPool,
+  isOpen,
+} from './http-connection-pool.ts'
+import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer, withinTime } from './http-exchange.ts'
+import { type Dispatcher, errors } from './undici.ts'
 
 /** A request that waited longer than this for others did not have the full time for its server. */
 const longestWaitMilliseconds = 100
@@ -45,15 +50,16 @@ export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): To
   }
 
   return {
-    async post(server, { connection, timeouts, ...request }) {
-      const url = new URL(server.tokenEndpoint)
-      const { id, tls, proxy, connectTimeoutMilliseconds } = server
-      const name = JSON.stringify([connection, id, url.origin, tls, proxy, connectTimeoutMilliseconds])
-      const route = { connections: await pools.get(name, server), semaphore: semaphoreOf(server) }
+    async post(server, request) {
+      const { id, tls, proxy, connectTimeoutMilliseconds, tokenEndpoint } = server
+      const { origin } = new URL(tokenEndpoint)
+      const name = JSON.stringify([request.connection, id, origin, tls, proxy, connectTimeoutMilliseconds])
+      const route = { tokenEndpoint, connections: await pools.get(name, server), semaphore: semaphoreOf(server) }
       const progress: ExchangeProgress = { isSent: false, isAnswered: false }
       try {
-        return readAnswer(await exchangeOver(route, toDispatch(url, request), timeouts, progress))
+        return readAnswer(await exchangeOver(route, request, progress))
       } catch (error) {
+        if (error instanceof WritingFailedError) throw error.cause
         throw describeTokenEndpointFailure(error, server, progress)
       }
     },
@@ -62,30 +68,37 @@ export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): To
 
 /** The route from one connection to its authorization server. */
 interface Route {
+  readonly tokenEndpoint: string
   readonly connections: HttpConnectionPool
   readonly semaphore: Semaphore
 }
 
+/** The request could not be written. The cause says why, and has nothing to do with the server. */
+class WritingFailedError extends Error {
+  override readonly name = 'WritingFailedError'
+}
+
 async function exchangeOver(
-  { connections, semaphore }: Route,
-  request: Dispatcher.DispatchOptions,
-  { receiveMilliseconds, totalMilliseconds: total }: TokenEndpointTimeouts,
+  route: Route,
+  request: TokenEndpointRequest,
   progress: ExchangeProgress,
 ): Promise<HttpAnswer> {
+  const { receiveMilliseconds, totalMilliseconds: total } = request.timeouts
   const startedAt = performance.now()
+  const endsAt = startedAt + total
   const timeUp = AbortSignal.timeout(Math.max(0, Math.ceil(total)))
   let waitedMilliseconds = Infinity
-  const exchanged = semaphore.run(async () => {
+  const exchanged = route.semaphore.run(async () => {
     waitedMilliseconds = performance.now() - startedAt
-    const totalMilliseconds = total - waitedMilliseconds
-    const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes }
-    const connection = await connections.take(keepAliveMilliseconds)
+    const { connection, written } = await openAndWrite(route, request, endsAt)
     try {
-      const answer = await exchange(connection.client, request, limits, progress)
-      await connections.giveBack(connection)
+      const totalMilliseconds = endsAt - performance.now()
+      const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes }
+      const answer = await exchange(connection.client, toDispatch(route, written), limits, progress)
+      await route.connections.giveBack(connection)
       return answer
     } catch (error) {
-      connections.discard(connection)
+      route.connections.discard(connection)
       throw error
     }
   }, timeUp)
@@ -99,10 +112,48 @@ async function exchangeOver(
   })
 }
 
+interface Ready {
+  readonly connection: HttpConnection
+  readonly written: WrittenRequest
+}
+
+/** Writes the request for a connection that is open, so that a short-lived assertion does not wait for one. */
+async function openAndWrite(
+  { connections }: Pick<Route, 'connections'>,
+  request: TokenEndpointRequest,
+  endsAt: number,
+  maximumIdleMilliseconds = keepAliveMilliseconds,
+): Promise<Ready> {
+  const connection = await connections.take(maximumIdleMilliseconds)
+  const wasIdle = isOpen(connection)
+  try {
+    await withinTime(connections.open(connection), endsAt - performance.now())
+    const written = await withinTime(writeFor(request), endsAt - performance.now())
+    if (isOpen(connection)) return { connection, written }
+  } catch (error) {
+    connections.discard(connection)
+    throw error
+  }
+  connections.discard(connection)
+  // A server closes idle connections at any time, and may have done so meanwhile.
+  if (wasIdle) return await openAndWrite({ connections }, request, endsAt, 0)
+  throw connection.endedBy ?? new errors.SocketError('The server closed a new connection.')
+}
+
+/** @throws {WritingFailedError} */
+async function writeFor(request: TokenEndpointRequest): Promise<WrittenRequest> {
+  try {
+    return await request.write()
+  } catch (cause) {
+    throw new WritingFailedError('The token request was not written.', { cause })
+  }
+}
+
 function toDispatch(
-  { pathname, search }: URL,
-  { headers, form }: Pick<TokenEndpointRequest, 'headers' | 'form'>,
+  { tokenEndpoint }: Pick<Route, 'tokenEndpoint'>,
+  { headers, form }: WrittenRequest,
 ): Dispatcher.DispatchOptions {
+  const { pathname, search } = new URL(tokenEndpoint)
   const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
   return {
     path: `${pathname}${search}`,

@@ -61,8 +61,7 @@ async function outcomeOf(changes: Partial<ResolvedAuthorizationServer>): Promise
   try {
     const answer = await undiciTokenEndpoint(cache, Date.now).post(server, {
       connection: 'conn',
-      headers: {},
-      form,
+      write: async () => ({ headers: {}, form }),
       timeouts,
     })
     return (

@@ -89,7 +89,8 @@ export function createCoolDownFleet(options: CoolDownFleetOptions = {}): CoolDow
   }
 
   const tokenEndpoint: TokenEndpoint = {
-    async post({ id }, { form, timeouts }) {
+    async post({ id }, { write, timeouts }) {
+      const { form } = await write()
       const seen = { connection: id, form: new URLSearchParams(form.reveal()), at: now() }
       book.push(seen)
       gauge.most = Math.max(gauge.most, ++gauge.underWay)

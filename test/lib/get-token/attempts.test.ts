@@ -8,16 +8,11 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createClockOffsets } from '../../../lib/token-endpoint/clock-offset.ts'
 import type { RequestKeys } from '../../../lib/token-endpoint/request-keys.ts'
-import type { SignedRequest } from '../../../lib/token-endpoint/token-client.ts'
 import { type ClockOffset, RefusedError, TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const now = 1_000_000
-const signed: SignedRequest = {
-  client: { parameters: [], headers: {}, secrets: [], sendsClientId: false },
-  grant: { parameters: [], secrets: [], assertions: [] },
-}
 const token: Token = {
   ...{ id: 'the-token', connection: 'conn', accessToken: new Secret('some-token') },
   ...{ issuedAt: now, refreshAt: now, expiresAt: now, usableUntil: now },
@@ -46,9 +41,9 @@ function theAttempts(answers: readonly (Token | Error)[], second: SecondAttempt 
   const left = [...answers]
   const attempts = createAttempts({
     tokenClient: {
-      async sign(_context, otherKeys) {
+      async readKeys(_connection, otherKeys) {
         keys.push(otherKeys)
-        return signed
+        return { ...previousKeys, readMilliseconds: 0 }
       },
       async requestToken() {
         const answer = left.shift() ?? assert.fail('no further attempt is expected')

@@ -43,6 +43,8 @@ export interface IssueTokenByTestClockOptions {
   readonly changes?: ElementChanges
   readonly more?: RawElements
   readonly answer?: () => ScriptedAnswer
+  /** Called when the server gets a connection, before TLS. */
+  readonly onConnection?: () => void
   /** Called while a signing secret is read. */
   readonly onSecret?: () => void
   /** How long it takes to read a signing secret, and how long the server takes to answer. */
@@ -55,7 +57,15 @@ export async function startIssueTokenByTestClock(
   t: TestContext,
   options: IssueTokenByTestClockOptions = {},
 ): Promise<IssueTokenByTestClock> {
-  const { changes, more, answer = tokenAnswer, onSecret, secretMilliseconds = 0, serverMilliseconds = 0 } = options
+  const {
+    changes,
+    more,
+    answer = tokenAnswer,
+    onConnection,
+    onSecret,
+    secretMilliseconds = 0,
+    serverMilliseconds = 0,
+  } = options
   const { memory = someTokenMemory(10) } = options
   let time = testClockStart
   const now = () => time
@@ -65,6 +75,12 @@ export async function startIssueTokenByTestClock(
     () => {
       time += serverMilliseconds
       return answer()
+    },
+    {
+      takesOver() {
+        onConnection?.()
+        return false
+      },
     },
   )
   const { elementsPath, secretsFolder, deployment } = server.workspace

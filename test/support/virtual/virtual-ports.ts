@@ -31,7 +31,8 @@ export function virtualTokenEndpoint(
   latency: number,
 ): TokenEndpoint {
   return {
-    async post(_server, { form, headers }) {
+    async post(_server, { write }) {
+      const { form, headers } = await write()
       const fields = new URLSearchParams(form.reveal())
       const assertion = fields.get('client_assertion')
       const claims = assertion === null ? {} : decodeJwt(assertion)

@@ -71,7 +71,8 @@ export function createVirtualServers(parts: VirtualServersParts): VirtualServers
 
   return {
     tokenEndpoint: {
-      async post({ id: server }, { form, timeouts }) {
+      async post({ id: server }, { write, timeouts }) {
+        const { form } = await write()
         const connection = new URLSearchParams(form.reveal()).get('scope') ?? ''
         requests.push({ server, connection, at: now() })
         underWay.move([server, 'all'], 1)

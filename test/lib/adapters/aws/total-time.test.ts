@@ -72,8 +72,7 @@ for (const isProxied of [false, true]) {
     const form = new Secret('grant_type=client_credentials')
     const posting = undiciTokenEndpoint(theSecrets(), Date.now).post(theServer(`${origin}/token`, transport), {
       connection: 'conn',
-      headers: {},
-      form,
+      write: async () => ({ headers: {}, form }),
       timeouts: hurried,
     })
     await assertInTime(posting, { code: 'timed_out' })
@@ -92,8 +91,7 @@ test('a token request that waits for others ends in time, and is not sent later'
   const post = (form: string, totalMilliseconds: number) =>
     endpoint.post(theServer(`${server.origin}/token`, transport), {
       connection: 'conn',
-      headers: {},
-      form: new Secret(form),
+      write: async () => ({ headers: {}, form: new Secret(form) }),
       timeouts: { receiveMilliseconds: 60_000, totalMilliseconds },
     })
   const first = post('a=first', 60_000)

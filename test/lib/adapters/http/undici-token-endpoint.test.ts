@@ -21,6 +21,7 @@ import type {
   TokenEndpoint,
   TokenEndpointRequest,
   TokenEndpointTimeouts,
+  WrittenRequest,
 } from '../../../../lib/token-endpoint/token-endpoint.ts'
 import {
   TimedOutError,
@@ -58,11 +59,12 @@ function theServer(port: number, changes: Partial<ResolvedAuthorizationServer> =
   }
 }
 
+const theWriting: WrittenRequest = { headers: {}, form: new Secret('grant_type=client_credentials') }
+
 function theRequest(timeouts: Partial<TokenEndpointTimeouts> = {}): TokenEndpointRequest {
   return {
     connection: 'conn',
-    headers: {},
-    form: new Secret('grant_type=client_credentials'),
+    write: async () => theWriting,
     timeouts: { receiveMilliseconds: 4_000, totalMilliseconds: 5_000, ...timeouts },
   }
 }
@@ -156,7 +158,10 @@ test('a token request is a form with its own headers and the headers of the clie
   })
   const endpoint = await theEndpoint(t)
   const headers = { authorization: new Secret('Basic abc') }
-  const answer = await endpoint.post(theServer(port), { ...theRequest(), headers })
+  const answer = await endpoint.post(theServer(port), {
+    ...theRequest(),
+    write: async () => ({ ...theWriting, headers }),
+  })
   const { date } = answer
   assert.deepEqual(answer, { status: 201, retryAfter: '3', date, body: '{"ä":1}' })
   assert.equal(date, 'Wed, 21 Oct 2026 07:28:00 GMT')
@@ -369,6 +374,75 @@ test('at most maximumConcurrency requests are in progress, and the others wait',
   assert.equal(mostSockets(), 2)
 })
 
+test('a request is written when it has its turn and an open connection', async (t) => {
+  const order: string[] = []
+  const { port, sockets } = await startHttps(t, (request, response) => {
+    request.resume()
+    setTimeout(() => {
+      order.push('answered')
+      response.end('{}')
+    }, 50)
+  })
+  const endpoint = await theEndpoint(t)
+  const server = theServer(port, { maximumConcurrency: 1 })
+  const write = async () => {
+    order.push(`written with ${sockets.length} open`)
+    return theWriting
+  }
+  await Promise.all([1, 2].map(() => endpoint.post(server, { ...theRequest(), write })))
+  assert.deepEqual(order, ['written with 1 open', 'answered', 'written with 1 open', 'answered'])
+})
+
+test('a request that cannot be written is not sent, its error is not one of the server, and others have their turn', async (t) => {
+  let answered = 0
+  const { port } = await startHttps(t, (request, response) => {
+    answered++
+    answerFine(request, response)
+  })
+  const endpoint = await theEndpoint(t)
+  const server = theServer(port, { maximumConcurrency: 1 })
+  const error = new SecretError('secret_missing', 'There is no key.')
+  const failing = endpoint.post(server, { ...theRequest(), write: () => Promise.reject(error) })
+  const fine = endpoint.post(server, theRequest())
+  await assert.rejects(failing, (thrown) => thrown === error)
+  assert.equal((await fine).status, 200)
+  assert.equal(answered, 1)
+})
+
+test('if the server closes an idle connection meanwhile, the request is written again and sent once', async (t) => {
+  let answered = 0
+  const { port, sockets } = await startHttps(t, (request, response) => {
+    answered++
+    answerFine(request, response)
+  })
+  const endpoint = await theEndpoint(t)
+  await endpoint.post(theServer(port), theRequest())
+  let written = 0
+  const write = async () => {
+    if (written++ === 0) {
+      sockets[0]?.destroy()
+      await pause(50)
+    }
+    return theWriting
+  }
+  assert.equal((await endpoint.post(theServer(port), { ...theRequest(), write })).status, 200)
+  assert.deepEqual([written, answered, sockets.length], [2, 2, 2])
+})
+
+test('a server that closes a new connection meanwhile is unreachable', async (t) => {
+  const { port, sockets } = await startHttps(t, answerFine)
+  let written = 0
+  const write = async () => {
+    written++
+    for (const socket of sockets) socket.destroy()
+    await pause(50)
+    return theWriting
+  }
+  const endpoint = await theEndpoint(t)
+  await assert.rejects(endpoint.post(theServer(port), { ...theRequest(), write }), UnreachableError)
+  assert.equal(written, 1)
+})
+
 test('connections to one server have separate sockets and share its maximumConcurrency', async (t) => {
   let [open, most] = [0, 0]
   const { port, sockets } = await startHttps(t, (request, response) => {
@@ -403,7 +477,13 @@ test('a second answer of a server answers no other request: neither at once, nor
   })
   const endpoint = await theEndpoint(t)
   const post = async (form: string, connection: string) =>
-    (await endpoint.post(theServer(port), { ...theRequest(), connection, form: new Secret(form) })).body
+    (
+      await endpoint.post(theServer(port), {
+        ...theRequest(),
+        connection,
+        write: async () => ({ headers: {}, form: new Secret(form) }),
+      })
+    ).body
   for (const form of ['twice', 'fine', 'twice', 'fine', 'late']) assert.equal(await post(form, 'one'), form)
   assert.equal(await post('fine', 'other'), 'fine')
 })

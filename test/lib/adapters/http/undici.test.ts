@@ -27,6 +27,7 @@ test('the internal files of undici exist and export what Tokenwell uses', () => 
   assert.equal(typeof buildConnector({}), 'function')
   assert.equal(new errors.ConnectTimeoutError().code, 'UND_ERR_CONNECT_TIMEOUT')
   assert.equal(typeof symbols.kParser, 'symbol')
+  assert.equal(typeof Reflect.get(Client.prototype, symbols.kConnect), 'function')
   assert.equal(typeof Client.prototype.dispatch, 'function')
 })
 
