@@ -18,4 +18,4 @@ export type { MemoryMegabytes, ProvisionedConcurrency, ReservedConcurrency } fro
 export type { TelemetrySettings } from '../stack/telemetry.ts'
 export { Tokenwell } from '../stack/tokenwell.ts'
 export type { TokenwellProps, ValkeyCache } from '../stack/tokenwell-props.ts'
-export type { ITokenwell, TokenwellAttributes } from '../stack/tokenwell-stage.ts'
+export type { ITokenwell, TokenGrantOptions, TokenwellAttributes } from '../stack/tokenwell-stage.ts'

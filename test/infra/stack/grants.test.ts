@@ -157,6 +157,7 @@ test('only the routes of the API may invoke a function, each its own, and Secret
   const routes = [
     ['IssueToken', 'connections/{connection}/token'],
     ['IssueToken', 'connections/{connection}/token'],
+    ['IssueToken', 'connections/{connection}/as/{subject}/token'],
     ['IssueToken', 'connections'],
     ['CallApi', 'connections/{connection}/api/{path+}'],
     ['PublishKeys', 'jwt/{jwtBuilder}/jwk'],
