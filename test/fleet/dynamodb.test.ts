@@ -1,10 +1,12 @@
 import { startAwsProxy } from '../support/servers/aws-proxy.ts'
 import { startDynalite } from '../support/servers/dynalite.ts'
 import { testFleet } from './scenarios.ts'
+import type { StartBackend } from './shared-fleet.ts'
+import { testStampede } from './stampede.ts'
 
 const table = 'tokens'
 
-testFleet('DynamoDB', async (t) => {
+const startBackend: StartBackend = async (t) => {
   const dynamodb = await startDynalite(t)
   await dynamodb.createTable(table)
   const counting = await startAwsProxy(t, dynamodb.endpoint)
@@ -19,4 +21,7 @@ testFleet('DynamoDB', async (t) => {
     }),
     reads: async () => counting.requests.filter(({ operation }) => /GetItem$/.test(operation)).length,
   }
-})
+}
+
+testFleet('DynamoDB', startBackend)
+testStampede('DynamoDB', startBackend)

@@ -1,90 +1,36 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
-import type { ServerResponse } from 'node:http'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { makeCacheKeys } from '../../infra/local/make-secrets.ts'
 import { type ElementChanges, exampleElements } from '../support/elements/elements.ts'
-import {
-  type ScriptedAnswer,
-  startIssueTokenWithScriptedServer,
-  tokenAnswer,
-} from '../support/functions/issue-token-with-scripted-server.ts'
-import { environmentOf } from '../support/functions/load-function.ts'
+import { tokenAnswer } from '../support/functions/issue-token-with-scripted-server.ts'
 import {
   allAnswers,
+  failureOf,
   longest,
-  startFleet,
   tokensIn,
   type Worker,
   type WorkerAnswer,
 } from '../support/process/fleet-of-processes.ts'
-import { startTcpProxy, type TcpProxy } from '../support/servers/tcp-proxy.ts'
+import type { TcpProxy } from '../support/servers/tcp-proxy.ts'
+import { callers, processes, type SharedFleetOptions, type StartBackend, startSharedFleet } from './shared-fleet.ts'
 
 /*
  * Real processes that share only a cache, with a real token endpoint. The tests assert the numbers of requests and
  * reads. Times are only printed.
  */
 
-/** A shared cache, as the function is configured for it. */
-export interface Backend {
-  readonly port: number
-  /** The environment variables that make a function use the cache at that port. */
-  environment(port: number): Readonly<Record<string, string>>
-  /** What the cache's secret holds in addition to its keys. */
-  readonly secret?: object
-  /** The number of reads that the cache has served. */
-  reads(): Promise<number>
-}
-
-const processes = 16
-const callers = 100
 const event = { connection: 'conn' }
 const atOnce = { event, callers }
 const one = { event, callers: 1 }
-/** With this much time the tests show the lease, and not the speed of the machine. */
-const patient = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
 
-/** The grants for which no caller sends a user. */
-const grants: readonly (readonly [string, ElementChanges])[] = [
-  ['client_credentials', {}],
-  [
-    'jwt-bearer',
-    { oAuth: { grantType: 'jwt-bearer', assertionTokenRef: 'theTokenConfig', jwtAuthenticationTokenRef: undefined } },
-  ],
-  [
-    'token-exchange',
-    { oAuth: { grantType: 'token-exchange', subjectTokenRef: 'theTokenConfig', jwtAuthenticationTokenRef: undefined } },
-  ],
-]
-
-interface FleetOptions {
-  readonly size?: number
+interface Options extends SharedFleetOptions {
   readonly changes?: ElementChanges
-  readonly environment?: Readonly<Record<string, string>>
-  readonly answer?: (response: ServerResponse, index: number) => ScriptedAnswer | undefined
 }
 
-export function testFleet(name: string, startBackend: (t: TestContext) => Promise<Backend | undefined>): void {
-  async function start(t: TestContext, options: FleetOptions = {}) {
-    const { size = processes, changes = {}, environment = patient, answer = () => tokenAnswer() } = options
-    const backend = await startBackend(t)
-    if (!backend) return undefined
-    const server = await startIssueTokenWithScriptedServer(
-      t,
-      (issuer) => exampleElements(issuer, changes),
-      (_request, response, index) => answer(response, index),
-    )
-    const { workspace, requests } = server
-    const keys = { ...(JSON.parse(await makeCacheKeys()) as object), ...backend.secret }
-    await writeFile(join(workspace.secretsFolder, 'cache'), JSON.stringify(keys))
-    const proxy = await startTcpProxy(t, backend.port)
-    const variables = { ...environmentOf(workspace), ...backend.environment(proxy.port), ...environment }
-    const more = (count: number, changed: Readonly<Record<string, string>> = {}) =>
-      startFleet(t, count, { ...variables, ...changed })
-    const workers = await more(size)
-    return { backend, requests, proxy, workers, more, workspace, issuer: server.issuer }
+export function testFleet(name: string, startBackend: StartBackend): void {
+  async function start(t: TestContext, { changes, ...options }: Options = {}) {
+    return await startSharedFleet(t, startBackend, (issuer) => exampleElements(issuer, changes), options)
   }
 
   test(`${name}: ${processes} cold processes with ${callers} callers each make one token request`, async (t) => {
@@ -126,35 +72,6 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
     )
     assert.equal(requests.length, 1)
   })
-
-  for (const [grant, changes] of grants)
-    test(`${name}: with the grant ${grant}, if the holder is killed during its request, another instance takes over`, async (t) => {
-      const held = Promise.withResolvers<void>()
-      const fleet = await start(t, {
-        changes,
-        answer(_response, index) {
-          if (index > 0) return tokenAnswer()
-          held.resolve()
-          return undefined
-        },
-      })
-      if (!fleet) return
-      const [holder, ...others] = fleet.workers
-      theWorker(holder)
-        .call(one)
-        .catch(() => {})
-      await held.promise
-      const waiting = Promise.all(others.map((worker) => worker.call(atOnce)))
-      await pause(1_000)
-      theWorker(holder).signal('SIGKILL')
-      const answers = allAnswers(await waiting)
-      t.diagnostic(`the last of ${answers.length} answers after ${longest(answers)}: a lease of 12 s and 1 s of grace`)
-
-      assert.deepEqual(answers.map(failureOf).filter(Boolean), [])
-      assert.equal(fleet.requests.length, 2)
-      assert.equal(tokensIn(answers), 1)
-      assert.equal(new Set(fleet.requests.map(({ jwtId }) => jwtId)).size, 2, 'each request has a new assertion')
-    })
 
   for (const { what, before, event: sleeps = event, meanwhile, assertAfter } of wakeUps)
     test(`${name}: a holder that wakes up after ${what} does not overwrite it`, async (t) => {
@@ -312,10 +229,6 @@ async function onlyAnswer(report: ReturnType<Worker['call']>): Promise<WorkerAns
 function theWorker(worker: Worker | undefined): Worker {
   assert(worker)
   return worker
-}
-
-function failureOf({ error, description, status }: WorkerAnswer): string | undefined {
-  return error === undefined ? undefined : `${status} ${error}: ${description}`
 }
 
 async function until(isDone: () => boolean): Promise<void> {

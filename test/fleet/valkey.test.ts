@@ -2,11 +2,13 @@ import { Valkey } from 'iovalkey'
 import { startIfThere } from '../support/servers/real-server.ts'
 import { startValkey } from '../support/servers/valkey.ts'
 import { testFleet } from './scenarios.ts'
+import type { StartBackend } from './shared-fleet.ts'
+import { testStampede } from './stampede.ts'
 
 const password = 'the-password-of-the-cache'
 
 /* With TLS and a password. The secret of the cache holds both. */
-testFleet('Valkey', async (t) => {
+const startBackend: StartBackend = async (t) => {
   const server = await startIfThere(t, () => startValkey(t, { tls: true, password }))
   if (!server) return undefined
   const { port, ca = '' } = server
@@ -18,4 +20,7 @@ testFleet('Valkey', async (t) => {
     secret: { valkey: { password, ca } },
     reads: async () => Number(/cmdstat_mget:calls=(\d+)/.exec(await watcher.info('commandstats'))?.[1] ?? 0),
   }
-})
+}
+
+testFleet('Valkey', startBackend)
+testStampede('Valkey', startBackend)

@@ -10,10 +10,15 @@ import { bundleFunction } from '../../../infra/bundle.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 
 export interface ToWorker {
+  /** How often each event is sent, all at once. */
   readonly callers: number
-  readonly event: object
+  readonly event: object | readonly object[]
+  /** The time until each call's deadline. 25 s by default. */
+  readonly remainingMilliseconds?: number
   /** The process freezes itself as soon as it has logged this event, until it gets SIGCONT. */
   readonly stopsAfter?: LogEvent['event']
+  /** The process ends as soon as it has logged this event that often. */
+  readonly diesAfter?: { readonly event: LogEvent['event']; readonly times: number }
 }
 
 export type FromWorker = 'ready' | WorkerReport
@@ -24,6 +29,7 @@ export interface WorkerReport {
 }
 
 export interface WorkerAnswer {
+  readonly connection: unknown
   readonly milliseconds: number
   readonly tokenDigest?: string
   readonly tokenId?: unknown
@@ -38,6 +44,8 @@ export interface Worker {
   /** Calls the function that often at once. */
   call(request: ToWorker): Promise<WorkerReport>
   signal(name: 'SIGKILL' | 'SIGCONT'): void
+  /** Settles when the process has ended. */
+  readonly ended: Promise<unknown>
 }
 
 const readyMilliseconds = 60_000
@@ -70,6 +78,7 @@ async function startWorker(
   const { PATH = '', HOME = '' } = process.env
   const child = fork(join(import.meta.dirname, 'fleet-worker.ts'), [bundle], { env: { PATH, HOME, ...environment } })
   t.after(() => child.kill('SIGKILL'))
+  const ended = once(child, 'exit')
   const ready = await nextMessage(child, readyMilliseconds)
   assert.equal(ready, 'ready')
   return {
@@ -80,6 +89,7 @@ async function startWorker(
       return report
     },
     signal: (name) => child.kill(name),
+    ended,
   } satisfies Worker
 }
 
@@ -100,6 +110,10 @@ async function nextMessage(child: ChildProcess, milliseconds: number): Promise<F
 
 export function allAnswers(reports: readonly WorkerReport[]): WorkerAnswer[] {
   return reports.flatMap(({ answers }) => answers)
+}
+
+export function failureOf({ error, description, status }: WorkerAnswer): string | undefined {
+  return error === undefined ? undefined : `${status} ${error}: ${description}`
 }
 
 /** The number of different tokens in these answers. */

@@ -12,9 +12,15 @@ const { handler } = (await import(bundle)) as { handler: (event: object, context
 
 const events: LogEvent[] = []
 let stopsAfter: LogEvent['event'] | undefined
+let diesAfter: ToWorker['diesAfter']
 subscribe(logChannel, (message) => {
   const event = message as LogEvent
   events.push(event)
+  if (
+    event.event === diesAfter?.event &&
+    events.filter((each) => each.event === event.event).length === diesAfter.times
+  )
+    process.kill(process.pid, 'SIGKILL')
   if (event.event !== stopsAfter) return
   stopsAfter = undefined
   // Freezes between this step and the next one, as Lambda freezes a function.
@@ -25,18 +31,22 @@ const send = (message: FromWorker) => process.send?.(message)
 
 process.on('message', (message: ToWorker) => {
   stopsAfter = message.stopsAfter
-  void Promise.all(Array.from({ length: message.callers }, () => call(message.event))).then((answers) => {
+  diesAfter = message.diesAfter
+  const asked = Array.from({ length: message.callers }, () => message.event).flat()
+  const { remainingMilliseconds = 25_000 } = message
+  void Promise.all(asked.map((event) => call(event, remainingMilliseconds))).then((answers) => {
     send({ answers, events: events.splice(0) })
   })
 })
 send('ready')
 
-async function call(event: object): Promise<WorkerAnswer> {
+async function call(event: object, remainingMilliseconds: number): Promise<WorkerAnswer> {
   const startedAt = performance.now()
-  const context = { ...contextFor(event), getRemainingTimeInMillis: () => 25_000 }
+  const context = { ...contextFor(event), getRemainingTimeInMillis: () => remainingMilliseconds }
   const answer = (await handler(event, context)) as Readonly<Record<string, unknown>>
   const { access_token: token, token_id: tokenId, source, error, error_description: description, status } = answer
   return {
+    connection: 'connection' in event ? event.connection : undefined,
     milliseconds: performance.now() - startedAt,
     ...(token !== undefined && { tokenDigest: createHash('sha256').update(String(token)).digest('hex') }),
     ...{ tokenId, source, error, description, status },

@@ -8,6 +8,7 @@ import { listen } from '../../../infra/local/listen.ts'
 
 /** One request that the token endpoint received. */
 export interface ReceivedRequest {
+  readonly method: string
   readonly url: string
   readonly headers: IncomingHttpHeaders
   readonly form: URLSearchParams
@@ -91,7 +92,8 @@ async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
   const assertion = form.get('client_assertion') ?? form.get('assertion') ?? form.get('subject_token')
   // A subject token of a caller may be any text.
   const jwtId = assertion?.startsWith('eyJ') ? decodeJwt(assertion).jti : undefined
-  return { url: request.url ?? '', headers: request.headers, form, ...(jwtId !== undefined && { jwtId }) }
+  const { method = '', url = '', headers } = request
+  return { method, url, headers, form, ...(jwtId !== undefined && { jwtId }) }
 }
 
 /** Node.js renews its own Date by a timer, which is late in a busy process. */
