@@ -66,6 +66,23 @@ export async function namesTheCertificateByItsThumbprint(t: TestContext, server:
   assert.deepEqual(set.failures(), [])
 }
 
+/** Settings of a jwtBuilder that change the shape of an assertion. Each server takes these. */
+const shapes = [
+  { expiresInSeconds: 10 },
+  { x5c: true },
+  { header: { jku: 'https://keys.example/jwks', cty: 'JWT', tenant: { list: [1, true] } } },
+]
+
+/** @param own what this server takes beside them */
+export async function sendsAssertionsOfOtherShapes(t: TestContext, server: Server, own: Record<string, unknown>) {
+  for (const builder of [...shapes, own]) {
+    const set = await startIssueTokenWithJavaServer(t, server, elementsAt(server, { builder }))
+    const { status, body } = await set.newToken()
+    assert.equal(status, 200, `${JSON.stringify(builder)}: ${JSON.stringify(body)}`)
+    assert.deepEqual(set.failures(), [])
+  }
+}
+
 async function thumbprintOfKey({ secretsFolder }: Workspace): Promise<string> {
   const text = await readFile(secretPath(secretsFolder, 'local', 'tokenwell/local/keys'), 'utf8')
   const [{ x5c: [certificate = ''] = [] } = {}] = (JSON.parse(text) as { keys: { x5c: string[] }[] }).keys

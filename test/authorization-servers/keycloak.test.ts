@@ -19,19 +19,26 @@ import {
   elementsBySecret,
   getsTokensBoundToItsCertificate,
   namesTheCertificateByItsThumbprint,
+  sendsAssertionsOfOtherShapes,
   sendsItsSecretByBasic,
   sendsItsSecretInTheBody,
   signsByEachAlgorithm,
 } from './client-authentication.ts'
 
+/** It knows Ed25519 by the name EdDSA only. */
+const algorithms = signatureAlgorithms.filter((algorithm) => algorithm !== 'Ed25519')
+
 test('issue-token gets tokens from Keycloak', async (t) => {
   const server = await startIfThere(t, () => startKeycloak(t))
   if (!server) return
   await t.test('with an assertion signed by each algorithm that it accepts', (t) =>
-    signsByEachAlgorithm(t, server, signatureAlgorithms),
+    signsByEachAlgorithm(t, server, algorithms),
   )
   await t.test("with the certificate's x5t#S256 in the header of the assertion", (t) =>
     namesTheCertificateByItsThumbprint(t, server),
+  )
+  await t.test('with a short-lived assertion, a certificate in place of kid, and more members of the header', (t) =>
+    sendsAssertionsOfOtherShapes(t, server, { x5c: true, omit: 'kid' }),
   )
   await t.test('with a client secret in HTTP Basic authentication', (t) => sendsItsSecretByBasic(t, server))
   await t.test('with a client secret in the body', (t) => sendsItsSecretInTheBody(t, server))

@@ -13,6 +13,7 @@ import {
 import {
   getsTokensBoundToItsCertificate,
   namesTheCertificateByItsThumbprint,
+  sendsAssertionsOfOtherShapes,
   sendsItsSecretByBasic,
   sendsItsSecretInTheBody,
   signsByEachAlgorithm,
@@ -29,6 +30,9 @@ test('issue-token gets tokens from Spring Authorization Server', async (t) => {
   )
   await t.test("with the certificate's x5t#S256 in the header of the assertion", (t) =>
     namesTheCertificateByItsThumbprint(t, server),
+  )
+  await t.test('with a short-lived assertion, one without iat, a certificate, and more members of the header', (t) =>
+    sendsAssertionsOfOtherShapes(t, server, { omit: 'iat' }),
   )
   await t.test('with a client secret in HTTP Basic authentication', (t) => sendsItsSecretByBasic(t, server))
   await t.test('with a client secret in the body', (t) => sendsItsSecretInTheBody(t, server))

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { type TestContext, test } from 'node:test'
-import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose'
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  importX509,
+  type JWTPayload,
+  jwtVerify,
+  type ProtectedHeaderParameters,
+} from 'jose'
 import { Agent, request } from 'undici'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { fileSecrets } from '../../lib/adapters/files/file-secrets.ts'
@@ -32,6 +39,7 @@ function builderOf(signatureAlgorithm: SignatureAlgorithm): Record<string, unkno
 }
 
 interface ReceivedAssertion {
+  readonly assertion: string
   readonly header: ProtectedHeaderParameters
   readonly claims: JWTPayload
 }
@@ -59,7 +67,7 @@ async function startListening(
 function readAssertions(form: string): ReceivedAssertion[] {
   return new URLSearchParams(form)
     .getAll('client_assertion')
-    .map((assertion) => ({ header: decodeProtectedHeader(assertion), claims: decodeJwt(assertion) }))
+    .map((assertion) => ({ assertion, header: decodeProtectedHeader(assertion), claims: decodeJwt(assertion) }))
 }
 
 async function assertIssues(set: IssueTokenWithOidcProvider): Promise<Record<string, unknown>> {
@@ -118,6 +126,51 @@ for (const [thumbprint, digest] of [
     const expected = createHash(digest).update(certificate.raw).digest('base64url')
     assert.equal(received[0]?.header[thumbprint as 'x5t'], expected)
   })
+
+test('an assertion with x5c and without kid is accepted, and the first certificate verifies it', async (t) => {
+  const builder = { x5c: true, omit: 'kid' }
+  const { set, received } = await startListening(t, (issuer) => exampleElements(issuer, { builder }))
+  await assertIssues(set)
+  const [{ assertion, header } = assert.fail('no assertion')] = received
+  assert.deepEqual(Object.keys(header), ['alg', 'typ', 'x5c'])
+  const [certificate = ''] = header.x5c ?? []
+  const pem = `-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----\n`
+  const { payload } = await jwtVerify(assertion, await importX509(pem, 'RS256'), {
+    ...{ issuer: 'theClient', subject: 'theClient', audience: set.server.issuer, typ: 'JWT', algorithms: ['RS256'] },
+    ...{ maxTokenAge: '120s', requiredClaims: ['exp', 'iat', 'jti'] },
+  })
+  assert.deepEqual(Object.keys(payload).toSorted(), ['aud', 'exp', 'iat', 'iss', 'jti', 'sub'])
+})
+
+test("the operator's members of the header reach the server", async (t) => {
+  const header = { jku: 'https://keys.example/jwks', cty: 'JWT', tenant: { name: 'blue' } }
+  const { set, received } = await startListening(t, (issuer) => exampleElements(issuer, { builder: { header } }))
+  await assertIssues(set)
+  const { alg, typ, kid, ...more } = received[0]?.header ?? {}
+  assert.deepEqual([alg, typ, typeof kid], ['RS256', 'JWT', 'string'])
+  assert.deepEqual(more, header)
+})
+
+test('an assertion that lives for 10 s, and has no iat, is accepted', async (t) => {
+  const builder = { expiresInSeconds: 10, omit: ['iat', 'nbf'] }
+  const { set, received } = await startListening(t, (issuer) => exampleElements(issuer, { builder }))
+  await assertIssues(set)
+  const { claims = {} } = received[0] ?? {}
+  assert.deepEqual(Object.keys(claims).toSorted(), ['aud', 'exp', 'iss', 'jti', 'sub'])
+  assert.ok(Math.abs(Number(claims.exp) - Date.now() / 1000) < 11)
+})
+
+test('a server that follows RFC 7523 refuses an assertion without sub or iss', async (t) => {
+  for (const omit of ['sub', 'iss'] as const) {
+    const builder = omit === 'iss' ? { issuer: undefined, omit } : { omit }
+    const { set, received } = await startListening(t, (issuer) =>
+      exampleElements(issuer, { builder, oAuth: { jwtAuthenticationSetClientId: true } }),
+    )
+    assert.equal((await set.http(tokenRequest('conn'))).status, 502)
+    assert.ok(received.every(({ claims }) => !(omit in claims)))
+    assert.ok(received.length > 0)
+  }
+})
 
 test("the operator's claims reach the server, except sub and iat", async (t) => {
   const claims = { sub: 'anotherClient', iat: 1, tenant: 'blue' }
