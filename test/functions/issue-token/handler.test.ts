@@ -148,7 +148,10 @@ test('a DELETE that failed is not a 204', async (t) => {
 
 test('the error for an unknown route lists the routes', async (t) => {
   const { body } = await answerOf(await startIssueTokenByTestClock(t), { method: 'GET', path: '/' })
-  assert.match(body.error_description, /POST \/connections\/\{connection\}\/token, DELETE .*, GET \/connections\.$/)
+  assert.match(
+    body.error_description,
+    /POST \/connections\/\{connection\}\/token, POST .*\/as\/\{subject\}\/token, DELETE .*, GET \/connections\.$/,
+  )
 })
 
 test('an object with only one member of an HTTP event is a direct invocation', async (t) => {
