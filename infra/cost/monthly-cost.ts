@@ -131,7 +131,7 @@ function configuration(workload: Workload): Item[] {
   const charged = isCharged ? reads : reads * (advanced / Math.max(1, parameters))
   return [
     monthly('Secrets Manager, secrets', 'secret', 1 + jwtBuilders),
-    item('Secrets Manager, calls', 'secretCall', renewals + starts),
+    item('Secrets Manager, calls', 'secretCall', renewals + starts + checks * counted.reconciliation.secretCalls),
     monthly('Parameter Store, parameters', 'advancedParameter', advanced),
     item('Parameter Store, reads', 'parameterInteraction', charged),
   ]

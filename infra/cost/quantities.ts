@@ -12,7 +12,7 @@ export const counted = {
   /** A warm run's renewal of one token. Index entries are among the write units. */
   renewal: { readUnits: 11, writeUnits: 6, parameterCalls: 5, parameters: 8, customEvents: 1, logBytes: 1_210 },
   /** The hourly check of one connection. */
-  reconciliation: { readUnits: 3, parameterCalls: 5, parameters: 8, customEvents: 1 },
+  reconciliation: { readUnits: 3, parameterCalls: 5, parameters: 8, secretCalls: 1, customEvents: 1 },
   /** The hourly signature of one jwtBuilder's publication. */
   publication: { readUnits: 5, writeUnits: 1, signatures: 1 },
   /** The parts of the index that one warm run asks for due tokens. An empty answer is half a read unit. */
@@ -64,6 +64,7 @@ const everyHour: readonly LogEvent[] = [
     keyAgeSeconds: 1,
     isKeyOverdue: false,
   },
+  { event: 'secret_expiry_checked', secret: 'tokenwell/prod/orders', expiresOn: '2027-01-31', daysLeft: 60 },
 ]
 
 /** The custom metrics of CloudWatch: each name counts once for each set of dimensions. */

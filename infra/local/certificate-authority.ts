@@ -59,12 +59,15 @@ async function createAuthority() {
   return { certificate, keys }
 }
 
-/** A certificate for a signing key, in PEM. Only its thumbprint is used. */
-export async function createKeyCertificate(privateKey: KeyObject, name: string): Promise<string> {
+/**
+ * A certificate for a signing key, in PEM. Only its thumbprint and dates are used.
+ * @param days from now to its end
+ */
+export async function createKeyCertificate(privateKey: KeyObject, name: string, days = 3650): Promise<string> {
   const signer = await generateKeys()
   const publicKeyInfo = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
   const certificate = await x509.X509CertificateGenerator.create({
-    ...validity(3650),
+    ...validity(days),
     subject: `CN=${name}`,
     issuer: 'CN=Tokenwell local run',
     publicKey: new x509.PublicKey(publicKeyInfo),

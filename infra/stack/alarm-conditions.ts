@@ -1,4 +1,5 @@
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch'
+import { expiresSoonDays } from '../../lib/log/metric.ts'
 import { type FunctionId, type FunctionRow, functionIds, functionTable } from './function-table.ts'
 import type { FunctionMetrics, StackMetrics } from './stack-metrics.ts'
 
@@ -28,6 +29,8 @@ export type NumberAlarmName =
   | 'eventsWaiting'
   | 'signingKeyOverdue'
   | 'rotationsFailed'
+  | 'secretExpiresSoon'
+  | 'secretExpired'
   | 'publicationsRefused'
   | 'publicationsNotSigned'
   | 'reconciliationsMissing'
@@ -49,6 +52,8 @@ interface NumberCondition extends Condition {
   readonly metric: Metric
   /** The alarm goes off below the threshold, and also when there is no value at all. */
   readonly isExpected?: true
+  /** The alarm goes off below the threshold. */
+  readonly isLow?: true
 }
 
 /** An alarm of a share. CloudWatch takes a missing value for 0, so what only failures or only successes report needs no filling. */
@@ -213,6 +218,20 @@ function conditionsOfKeys(own: StackMetrics['own']) {
       threshold: 1,
       meaning:
         'A step of a rotation failed. The current key stays in use. Look for rotation_failed in the log of rotate-key, then rotate the secret again.',
+    },
+    secretExpiresSoon: {
+      metric: own.fewestDaysOfSecret,
+      threshold: expiresSoonDays,
+      isLow: true,
+      meaning:
+        'A secret, or a certificate in one, expires in less than 30 days. Look for secret_date_noticed in the log of refresh-token: it names the secret and the day.',
+    },
+    secretExpired: {
+      metric: own.fewestDaysOfSecret,
+      threshold: 0,
+      isLow: true,
+      meaning:
+        'A secret, or a certificate in one, has expired. It is still used, and the other server may refuse it. Look for secret_date_noticed in the log of refresh-token.',
     },
     publicationsRefused: {
       metric: own.publicationsRefused,

@@ -57,6 +57,7 @@ const tooLittle = {
   comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
   treatMissingData: TreatMissingData.BREACHING,
 } as const
+const low = { ...tooLittle, treatMissingData: TreatMissingData.NOT_BREACHING } as const
 /** CloudWatch looks at no more than this: a week for periods of an hour and longer. */
 const [daySeconds, weekSeconds] = [86_400, 7 * 86_400]
 
@@ -86,14 +87,22 @@ export function createAlarms(
 
 function createAlarm(scope: Construct, name: string, condition: AlarmCondition): Alarm {
   const { threshold, periods = 1, meaning } = condition
-  const isExpected = 'isExpected' in condition && condition.isExpected
   return new Alarm(scope, `${name.charAt(0).toUpperCase()}${name.slice(1)}`, {
     metric: 'metric' in condition ? condition.metric : percentage(condition),
     threshold,
     evaluationPeriods: periods,
-    ...(isExpected ? tooLittle : tooMuch),
+    ...comparisonOf(condition),
     alarmDescription: `${meaning} See infra/operations.md#${name.toLowerCase()}`,
   })
+}
+
+function comparisonOf(condition: AlarmCondition): typeof tooMuch | typeof tooLittle | typeof low {
+  if ('isExpected' in condition && condition.isExpected) return tooLittle
+  return isLow(condition) ? low : tooMuch
+}
+
+function isLow(condition: AlarmCondition): boolean {
+  return 'isLow' in condition && condition.isLow === true
 }
 
 function percentage(condition: Exclude<AlarmCondition, { metric: unknown }>): MathExpression {
@@ -116,7 +125,9 @@ function tuned(name: string, condition: AlarmCondition, tuning: ShareAlarmTuning
   if (unknown !== undefined) refuse(`The setting "${unknown}" does not exist. The settings are ${members.join(', ')}.`)
 
   const { threshold, periods, minimum } = { ...condition, ...tuning }
-  if (!(threshold > 0 && threshold < Number.POSITIVE_INFINITY)) refuse('threshold must be a number above 0.')
+  const isInRange = isLow(condition) ? threshold >= 0 : threshold > 0
+  if (!(isInRange && threshold < Number.POSITIVE_INFINITY))
+    refuse(isLow(condition) ? 'threshold must be 0 or a number above 0.' : 'threshold must be a number above 0.')
   if (isShare && threshold > 100) refuse('threshold is a percentage, so it must be at most 100.')
   const seconds = ('metric' in condition ? condition.metric : condition.counted).period.toSeconds()
   const most = Math.floor((seconds < 3_600 ? daySeconds : weekSeconds) / seconds)

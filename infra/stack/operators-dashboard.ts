@@ -46,6 +46,7 @@ export class OperatorsDashboard extends Dashboard {
       graph('Published keys: age of the oldest signature, seconds', [own.oldestPublication], [own.reconciliations]),
       ...functionGraphs('signing keys', lambda),
     )
+    this.addWidgets(graph('Secrets: fewest days until one expires', [own.fewestDaysOfSecret]))
     this.addWidgets(...functionGraphs('functions', lambda))
   }
 }

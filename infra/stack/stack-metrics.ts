@@ -70,6 +70,8 @@ function createOwnMetrics(stage: string) {
     oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),
     // Measured once an hour.
     signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
+    // Measured once an hour.
+    fewestDaysOfSecret: own('SecretExpiresInDays', Stats.MINIMUM).with({ period: Duration.hours(2) }),
     rotationsFailed: own('RotationsFailed'),
     publicationsRefused: own('PublicationsRefused'),
     // The next two are measured once an hour.

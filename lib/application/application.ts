@@ -42,11 +42,13 @@ import { createEventAnswerer } from '../renewal/answer-event.ts'
 import type { IncomingEvent } from '../renewal/incoming-event.ts'
 import { createConnectionRefresher } from '../renewal/refresh-connection.ts'
 import { createTokenRenewer } from '../renewal/renew-token.ts'
+import { createDateReporter } from '../renewal/report-dates.ts'
 import { createTokenStager } from '../renewal/stage-tokens.ts'
 import { createNewKeyTrials } from '../renewal/try-new-key.ts'
 import { createWarmRunner, type WarmRun } from '../renewal/warm-tokens.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
+import { createSecretDates, type TlsCertificates } from '../signing/secret-dates.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
 import { createClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { createRequestKeySource } from '../token-endpoint/request-keys.ts'
@@ -74,6 +76,7 @@ export interface Ports extends StorePorts {
   readonly secrets: SecretCache
   readonly secretRotation: SecretRotation
   readonly signers: SignerCache
+  readonly certificates: TlsCertificates
   readonly tokenEndpoint: TokenEndpoint
   readonly sealing: Sealing
   readonly earlierRecords: EarlierRecords
@@ -96,11 +99,12 @@ const patientBudgetMilliseconds = 2_000
 export type Application = ReturnType<typeof createApplication>
 
 export function createApplication(ports: Ports) {
-  const { elements, deployment, connections } = ports
+  const { elements, deployment, connections, secrets, certificates, now } = ports
   const tiers = createTiers(ports)
   const { rejections, outcomes, clockOffsets } = tiers
   const tokens = createTokens(ports, tiers)
-  const statusReader = createStatusReader({ elements, deployment, outcomes, clockOffsets })
+  const secretDates = createSecretDates({ secrets, certificates })
+  const statusReader = createStatusReader({ elements, deployment, secretDates, outcomes, clockOffsets, now })
 
   return {
     async demandCertificateSubject(connection: string, subject: string): Promise<void> {
@@ -173,8 +177,10 @@ export function createBackgroundApplication(ports: Ports) {
   const warmRunner = createWarmRunner({ records, renewer, newKeyTrials, announcer, now, random, pause, log })
   const stager = createTokenStager({ cache, fromServer, now, pause })
   const refresher = createConnectionRefresher({ connections, records, stager, renewer, now, pause, log })
+  const secretDates = createSecretDates({ secrets: ports.secrets, certificates: ports.certificates })
+  const dateReporter = createDateReporter({ connections, secretDates, now, pause, log })
   const eventAnswerer = createEventAnswerer({
-    ...{ elements, deployment, records, rejections, renewer, refresher },
+    ...{ elements, deployment, records, rejections, renewer, refresher, dateReporter },
     ...{ secretsVersion, clearing, keyPublisher, keyRevoker, events, announcer, now, log },
   })
 

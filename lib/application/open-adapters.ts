@@ -5,6 +5,7 @@ import type { ElementStore } from '../configuration/element-store.ts'
 import { type EventBus, EventBusError } from '../events/event-bus.ts'
 import type { SecretRotation } from '../key-lifecycle/rotating-secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
+import type { TlsCertificates } from '../signing/secret-dates.ts'
 import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
 import type { SecretsPlace } from './open-store.ts'
 
@@ -90,4 +91,13 @@ export function openTokenEndpoint(secrets: SecretCache, now: () => number): Toke
 
 async function importTokenEndpoint(secrets: SecretCache, now: () => number): Promise<TokenEndpoint> {
   return (await import('../adapters/http/undici-token-endpoint.ts')).undiciTokenEndpoint(secrets, now)
+}
+
+/** Loaded by the first look at the dates of certificates. */
+export function openCertificates(secrets: SecretCache): TlsCertificates {
+  const adapter = createLazy(async () => (await import('../adapters/http/tls-identity.ts')).tlsCertificates(secrets))
+  return {
+    trusted: async (location) => await (await adapter.get()).trusted(location),
+    presented: async (location) => await (await adapter.get()).presented(location),
+  }
 }

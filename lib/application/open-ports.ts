@@ -4,7 +4,7 @@ import { createTokenMemory } from '../get-token/token-memory.ts'
 import { createSignerCache } from '../signing/signer-cache.ts'
 import type { Ports } from './application.ts'
 import type { Environment } from './environment.ts'
-import { openElements, openEvents, openSecretRotation, openTokenEndpoint } from './open-adapters.ts'
+import { openCertificates, openElements, openEvents, openSecretRotation, openTokenEndpoint } from './open-adapters.ts'
 import { openStorePorts } from './open-store-ports.ts'
 
 const memoryLimits = { maximumTokens: 10_000, maximumBytes: 64 * 1024 * 1024 }
@@ -23,6 +23,7 @@ export function openPorts(environment: Environment): Ports {
     connections: createConnectionCache({ elements, deployment, fingerprints, now, pause, log }),
     secretRotation: openSecretRotation(places.secrets, stage),
     signers: createSignerCache(secrets, now),
+    certificates: openCertificates(secrets),
     tokenEndpoint: openTokenEndpoint(secrets, now),
     memory: createTokenMemory(memoryLimits, randomId()),
     memoryMaximumSeconds,

@@ -3,6 +3,7 @@ import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
 import { type ConnectionFilter, type ListedConnection, listConnections } from '../configuration/inspect-elements.ts'
+import { dateWarnings, type SecretDates } from '../signing/secret-dates.ts'
 import type { ClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { causeOf } from './token-error.ts'
 
@@ -51,16 +52,23 @@ export interface ConnectionStatuses {
 export interface StatusReaderDependencies {
   readonly elements: ElementStore
   readonly deployment: Deployment
+  readonly secretDates: SecretDates
   readonly outcomes: OutcomeLog
   readonly clockOffsets: ClockOffsets
+  readonly now: () => number
 }
 
-/** Reads the status of connections. For operators, not for token requests: it reads all elements of the listed connections. */
-export function createStatusReader({ elements, deployment, outcomes, clockOffsets }: StatusReaderDependencies) {
-  function statusOf(listed: ListedConnection): ConnectionStatus {
-    const server = listed.connection?.authorizationServer.id
+/** Reads the status of connections. For operators, not for token requests: it reads all elements and secrets of the listed connections. */
+export function createStatusReader(dependencies: StatusReaderDependencies) {
+  const { elements, deployment, secretDates, outcomes, clockOffsets, now } = dependencies
+
+  async function statusOf(listed: ListedConnection): Promise<ConnectionStatus> {
+    const { connection, findings } = listed
+    const server = connection?.authorizationServer.id
+    const dated = connection ? await secretDates.of(connection, now()) : []
     return {
       ...listed,
+      findings: [...findings, ...dateWarnings(dated)],
       outcome: outcomes.of(listed.name),
       clockOffsetMilliseconds: server === undefined ? 0 : clockOffsets.of(server),
     }
@@ -75,7 +83,7 @@ export function createStatusReader({ elements, deployment, outcomes, clockOffset
       const listed = await listConnections(elements, deployment, filter)
       // These findings belong to no single connection, and may name any of them: a filtered list must not show them.
       const findings = filter ? [] : await elements.findings()
-      return { connections: listed.map((each) => statusOf(each)), findings }
+      return { connections: await Promise.all(listed.map(statusOf)), findings }
     },
   }
 }

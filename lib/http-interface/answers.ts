@@ -52,7 +52,9 @@ export const connectionSchema = v.object({
     v.pipe(v.number(), v.integer(), v.description("How far the authorization server's clock is ahead.")),
   ),
   mistakes: texts('What is wrong with its elements.'),
-  warnings: texts('What may be wrong with its elements.'),
+  warnings: texts(
+    'What may be wrong with its elements, and which secrets and certificates expire soon or have expired.',
+  ),
   last_obtained_at: v.exactOptional(time('When this instance last obtained a token.')),
   last_failed_at: v.exactOptional(time('When a token request of this instance last failed.')),
   last_failure: v.exactOptional(text('The error code of that failure.')),

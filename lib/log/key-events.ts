@@ -73,4 +73,19 @@ export const keyEvents = {
     sentence: (event) => `The publication of jwtBuilder/${event.jwtBuilder} in the cache is refused: ${event.why}.`,
     isShownWhileServing: true,
   }),
+  /** The first end of what a secret holds. Logged hourly by an instance, for a connection in use. */
+  secret_expiry_checked: row<{ readonly secret: string; readonly expiresOn: string; readonly daysLeft: number }>({
+    level: 'info',
+    metrics: ({ daysLeft }) => ({ SecretExpiresInDays: daysLeft }),
+    sentence: ({ secret, expiresOn, daysLeft }) =>
+      daysLeft < 0
+        ? `The secret ${secret} expired on ${expiresOn}. Tokenwell still uses it.`
+        : `The secret ${secret} expires on ${expiresOn}. Whole days left: ${daysLeft}.`,
+  }),
+  /** A date in a secret that the operator must know about. The element names the attribute that uses the secret. */
+  secret_date_noticed: row<{ readonly secret: string; readonly element: string; readonly reason: string }>({
+    level: 'warn',
+    sentence: ({ element, reason }) => `${element}: ${reason}`,
+    isShownWhileServing: true,
+  }),
 } as const

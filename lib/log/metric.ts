@@ -1,6 +1,9 @@
 /** The namespace of all metrics in CloudWatch. The dimension `service` separates deployments. */
 export const metricNamespace = 'Tokenwell'
 
+/** Operators hear of the end of a secret so many days before. */
+export const expiresSoonDays = 30
+
 /** The metrics for operators, by name, each with its unit. The dashboard and the alarms use the same names. */
 export const metricUnits = {
   TokensFromMemory: 'Count',
@@ -24,6 +27,8 @@ export const metricUnits = {
   PublicationAge: 'Seconds',
   /** Publications whose signature is missing, wrong, too old or in the future. */
   PublicationsRefused: 'Count',
+  /** The whole days until a secret, or a certificate in it, expires. Below 0 after that. */
+  SecretExpiresInDays: 'None',
   /** Completed hourly reconciliations. */
   Reconciliations: 'Count',
   CacheBudgetExceeded: 'Count',

@@ -22,6 +22,7 @@ import type { Announcer, Renewal } from './announce-renewals.ts'
 import type { IncomingEvent } from './incoming-event.ts'
 import type { ConnectionRefresher } from './refresh-connection.ts'
 import type { TokenRenewer } from './renew-token.ts'
+import type { DateReporter } from './report-dates.ts'
 import { aheadMilliseconds } from './warm-tokens.ts'
 
 export interface EventAnswererDependencies {
@@ -37,6 +38,7 @@ export interface EventAnswererDependencies {
   readonly keyRevoker: KeyRevoker
   readonly events: EventBus
   readonly announcer: Announcer
+  readonly dateReporter: DateReporter
   readonly now: () => number
   readonly log: Log
 }
@@ -44,7 +46,7 @@ export interface EventAnswererDependencies {
 /** Acts on events. An event only says what to check, so an event that comes twice, late or out of order does no harm. */
 export function createEventAnswerer(dependencies: EventAnswererDependencies) {
   const { elements, deployment, records, rejections, renewer, refresher } = dependencies
-  const { secretsVersion, clearing, keyPublisher, keyRevoker, events, announcer, now, log } = dependencies
+  const { secretsVersion, clearing, keyPublisher, keyRevoker, events, announcer, dateReporter, now, log } = dependencies
 
   /** Publishes the public keys that an event may have changed, so that authorization servers know them before they are used. */
   async function publishKeys(event: IncomingEvent, deadline: number): Promise<void> {
@@ -87,7 +89,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
         await rejections.drop(event.connection, event.tokenId).catch(ignoreCoolingDown)
         return await renew(event, -Infinity, deadline)
       case 'ConnectionChanged':
-        return await refresher.refresh(event.connection, deadline)
+        return await refreshAndReport(event.connection, deadline)
       case 'ElementChanged':
         await raiseForEach('ConnectionChanged', await dependentConnections(elements, event))
         return []
@@ -107,6 +109,13 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
       case 'Ignored':
         return []
     }
+  }
+
+  /** The dates come after the refresh, which has read the elements, and also when its renewals failed: an end may be why. */
+  async function refreshAndReport(connection: string, deadline: number): Promise<readonly Renewal[]> {
+    const renewals = await refresher.refresh(connection, deadline)
+    await dateReporter.report(connection, deadline)
+    return renewals
   }
 
   async function renew(

@@ -15,7 +15,7 @@ export interface SecretUse {
 }
 
 /**
- * A password: the text itself, or the `password` of JSON `{ "password", "hosts" }`, which is sent only to those hosts.
+ * A password: the text itself, or the `password` of JSON `{ "password", "hosts"?, "expiresAt"? }`, which is sent only to those hosts.
  * @throws {KeyStoreError} if the secret is of another kind, or for other hosts
  */
 export function readPassword(name: string, secret: Secret, use: SecretUse): Secret {
@@ -24,7 +24,7 @@ export function readPassword(name: string, secret: Secret, use: SecretUse): Secr
 }
 
 /**
- * The value of a header: the text itself, or the `value` of JSON `{ "value", "hosts" }`, which is sent only to those hosts.
+ * The value of a header: the text itself, or the `value` of JSON `{ "value", "hosts"?, "expiresAt"? }`, which is sent only to those hosts.
  * @throws {KeyStoreError} if the secret is of another kind, for other hosts, or can't be sent in a header
  */
 export function readHeaderValue(name: string, secret: Secret, use: SecretUse): Secret {
@@ -39,7 +39,7 @@ export function readHeaderValue(name: string, secret: Secret, use: SecretUse): S
 }
 
 /**
- * The key of an HS* algorithm: the text itself, or the `key` of JSON `{ "key", "hosts" }`.
+ * The key of an HS* algorithm: the text itself, or the `key` of JSON `{ "key", "hosts"?, "expiresAt"? }`.
  * @throws {KeyStoreError} if the secret is of another kind
  */
 export function readSharedKey(name: string, secret: Secret): Secret {
@@ -65,6 +65,29 @@ export function demandHost(name: string, secret: Secret, { element, host }: Secr
     )
 }
 
+/** What a secret says about its own end: nothing, something that is not a date, or a time in milliseconds since the epoch. */
+export type StatedExpiry =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unreadable' }
+  | { readonly kind: 'date'; readonly expiresAt: number }
+
+/**
+ * The `expiresAt` of any secret that is JSON: a date, which means its beginning in UTC, or a date with a time and its zone (RFC 3339).
+ * Never throws: a date that can't be read keeps no request from being made.
+ */
+export function readExpiresAt(secret: Secret): StatedExpiry {
+  const { expiresAt: text } = membersOf(secret)
+  if (text === undefined) return { kind: 'none' }
+  const [, day] = (typeof text === 'string' && dateForm.exec(text)) || []
+  if (day === undefined) return { kind: 'unreadable' }
+  const [expiresAt, midnight] = [Date.parse(String(text)), Date.parse(`${day}T00:00Z`)]
+  // Date.parse takes 30 February for 2 March.
+  const isDay = !Number.isNaN(midnight) && new Date(midnight).toISOString().startsWith(`${day}T`)
+  return isDay && !Number.isNaN(expiresAt) ? { kind: 'date', expiresAt } : { kind: 'unreadable' }
+}
+
+const dateForm = /^(\d{4}-\d\d-\d\d)(?:[Tt]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d))?$/
+
 /**
  * Refuses the names of the cache's secret and of generated keys: each has only one use.
  * @throws {KeyStoreError}
@@ -78,8 +101,9 @@ function readText(name: string, secret: Secret, member: 'password' | 'key' | 'va
   const members = membersOf(secret)
   const text = members[member]
   if (typeof text === 'string' && text !== '') return new Secret(text)
-  if (members['hosts'] !== undefined)
-    throw new KeyStoreError(name, `holds hosts without ${member}. Store JSON { "${member}", "hosts" }.`)
+  const beside = ['hosts', 'expiresAt'].find((each) => members[each] !== undefined)
+  if (beside !== undefined)
+    throw new KeyStoreError(name, `holds ${beside} without ${member}. Store JSON { "${member}", "${beside}" }.`)
   const kind = kindOf(secret, members)
   if (kind !== undefined)
     throw new KeyStoreError(name, `holds ${kind}, but the element needs a ${member}. Name another secret.`)

@@ -155,10 +155,16 @@ interface AlarmOfStack {
   readonly row: string
 }
 
-const statistics: Readonly<Record<string, string>> = { Sum: 'sum', Maximum: 'maximum', SampleCount: 'number' }
+const statistics: Readonly<Record<string, string>> = {
+  Sum: 'sum',
+  Maximum: 'maximum',
+  Minimum: 'minimum',
+  SampleCount: 'number',
+}
 const comparisons: Readonly<Record<string, string>> = {
-  GreaterThanOrEqualToThreshold: '>= ',
-  LessThanThreshold: 'no value, or < ',
+  'GreaterThanOrEqualToThreshold notBreaching': '>= ',
+  'LessThanThreshold breaching': 'no value, or < ',
+  'LessThanThreshold notBreaching': '< ',
 }
 
 function alarmsOf(t: TestContext): AlarmOfStack[] {
@@ -178,8 +184,9 @@ function alarmsOf(t: TestContext): AlarmOfStack[] {
   })
 }
 
-function numberCells({ MetricName, Statistic, ComparisonOperator, Threshold }: Readonly<Record<string, unknown>>) {
-  const value = `${comparisons[String(ComparisonOperator)]}${Threshold}`
+function numberCells(alarm: Readonly<Record<string, unknown>>) {
+  const { MetricName, Statistic, ComparisonOperator, TreatMissingData, Threshold } = alarm
+  const value = `${comparisons[`${ComparisonOperator} ${TreatMissingData}`]}${Threshold}`
   return [`${statistics[String(Statistic)]} of \`${MetricName}\``, value]
 }
 

@@ -1,9 +1,11 @@
+import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { isJsonObject } from '../../base/decoding.ts'
 import type { TlsConfiguration } from '../../configuration/connection.ts'
 import type { SecretStore } from '../../secret/secret-store.ts'
 import { readCertificates, unwrapBase64 } from '../../signing/pem.ts'
 import { withoutLineBreak } from '../../signing/private-key.ts'
+import type { TlsCertificates } from '../../signing/secret-dates.ts'
 import { KeyStoreError } from '../../signing/signing-key.ts'
 import { readSigningKeys } from '../../signing/signing-secret.ts'
 import { readStrictJson } from '../json/strict-json.ts'
@@ -31,11 +33,35 @@ export async function readTlsIdentity(tls: TlsConfiguration, secrets: SecretStor
 }
 
 async function readTrustStore(location: string, secrets: SecretStore): Promise<TlsIdentity> {
+  return { ca: (await readAuthorities(location, secrets)).join('') }
+}
+
+async function readAuthorities(location: string, secrets: SecretStore): Promise<readonly X509Certificate[]> {
   const text = unwrapBase64((await secrets.get(location)).reveal())
   const certificates = readCertificates(location, text)
   if (certificates.length === 0)
     throw new KeyStoreError(location, 'contains no PEM certificate. A trust store must contain a CA bundle.')
-  return { ca: certificates.join('') }
+  return certificates
+}
+
+/** The certificates in these secrets, for their dates. */
+export function tlsCertificates(secrets: SecretStore): TlsCertificates {
+  return {
+    trusted: async (location) => await readAuthorities(location, secrets),
+    async presented(location) {
+      const { cert, ...identity } = await readClientCertificate(location, secrets)
+      return cert === undefined
+        ? certificateOf(createSecureContext(identity).context)
+        : readCertificates(location, cert)
+    },
+  }
+}
+
+/** node:crypto does not read PKCS#12, so this uses a method of node:tls that is not documented. It gives no chain. */
+function certificateOf(context: unknown): readonly X509Certificate[] {
+  const { getCertificate } = context as { readonly getCertificate?: () => Buffer | null }
+  const der = getCertificate?.call(context)
+  return der ? [new X509Certificate(der)] : []
 }
 
 async function readClientCertificate(location: string, secrets: SecretStore): Promise<TlsIdentity> {

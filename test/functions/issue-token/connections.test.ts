@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
+import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import {
@@ -68,6 +70,56 @@ test('GET /connections shows the last failure and the warnings', async (t) => {
   assert.equal(conn?.['last_failure'], 'refused')
   assert.match(String(conn?.['last_failed_at']), /^20\d\d-/)
   assert.match(String(conn?.['warnings']), /The iss of the assertion is not the client id/)
+})
+
+test('a secret that has expired, or whose date cannot be read, is still used, and GET /connections warns without its name', async (t) => {
+  const warnings: readonly (readonly [string, RegExp])[] = [
+    [
+      '2020-02-29',
+      /^authorizationServer\/theServer basicAuthRef: The secret expired on 2020-02-29, as its expiresAt says\. /,
+    ],
+    ['next year', /^authorizationServer\/theServer basicAuthRef: The secret holds an expiresAt that is not a date\. /],
+  ]
+  for (const [expiresAt, warning] of warnings) {
+    const set = await startIssueTokenWithOidcProvider(
+      t,
+      (issuer) => ({
+        ...exampleElements(issuer, {
+          server: { basicAuthRef: 'theData' },
+          oAuth: { jwtAuthenticationTokenRef: undefined },
+        }),
+        authData: { theData: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } },
+      }),
+      { secrets: { 'the-password': JSON.stringify({ password: 'correct horse battery staple', expiresAt }) } },
+    )
+    assert.equal((await set.http(tokenRequest('conn'))).status, 200)
+    const { body } = await set.http(list)
+    const [conn] = body['connections'] as Record<string, unknown>[]
+    assert.deepEqual([conn?.['usable'], conn?.['mistakes']], [true, []])
+    assert.match(String(conn?.['warnings']), warning)
+    assert.doesNotMatch(JSON.stringify(body), /tokenwell\/local/)
+  }
+})
+
+test('a certificate that has expired is still presented, and GET /connections warns', async (t) => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const certificate = await createKeyCertificate(privateKey, 'theClient', -0.5)
+  const set = await startIssueTokenWithOidcProvider(
+    t,
+    (issuer) => {
+      const builder = { jwkEnabled: undefined, keyStoreRef: 'theKeys', certificateThumbprint: 'x5t' }
+      const elements = exampleElements(issuer, { builder })
+      return { ...elements, keyStore: { ...elements['keyStore'], theKeys: { location: 'tokenwell/local/the-key' } } }
+    },
+    { secrets: { 'the-key': privateKey.export({ type: 'pkcs8', format: 'pem' }) + certificate } },
+  )
+  assert.equal((await set.http(tokenRequest('conn'))).status, 200)
+  const { body } = await set.http(list)
+  const [conn] = body['connections'] as Record<string, unknown>[]
+  assert.match(
+    String(conn?.['warnings']),
+    /^jwtBuilder\/theBuilder keyStoreRef: The secret holds the certificate of CN=theClient, which expired on \d{4}-\d\d-\d\d\. /,
+  )
 })
 
 test("GET /connections shows how far a server's clock is ahead, once that is known", async (t) => {

@@ -172,3 +172,34 @@ test('an unreadable message moves to the dead letters at once, and a failing one
   )
   assert.match(letters[0]?.attributes['reason'] ?? '', /theServer|token endpoint/)
 })
+
+test('an hourly reconciliation logs and counts the days until a certificate in Secrets Manager expires', async (t) => {
+  const pair = await startPair(t)
+  if (!pair) return
+  const { queue, refresher, ask } = pair
+  await ask()
+  assert.deepEqual(
+    (await deliver(refresher, [{ source: 'me', 'detail-type': 'ReconcileElements', detail: {} }])).failed,
+    [],
+  )
+  const bodies = (await queue.receive()).map(({ body }) => body)
+  assert.deepEqual(typesOf(bodies), ['ConnectionChanged'])
+  const check = async () => {
+    const before = linesOf(refresher).length
+    assert.deepEqual((await deliver(refresher, bodies)).failed, [])
+    return linesOf(refresher).slice(before)
+  }
+  // The CA of the fixture is valid for 365 days.
+  const [line] = (await check()).filter(({ message }) => message === 'secret_expiry_checked')
+  assert.deepEqual([line?.['secret'], line?.['daysLeft']], ['tokenwell/local/authorization-server-ca', 364])
+  const days = linesOf(refresher).filter((each) => '_aws' in each && 'SecretExpiresInDays' in each)
+  assert.deepEqual(
+    days.map((each) => each['SecretExpiresInDays']),
+    [364],
+  )
+  assert.deepEqual(
+    (await check()).filter(({ message }) => message === 'secret_expiry_checked'),
+    [],
+    'not again for the next connection with this secret',
+  )
+})

@@ -10,11 +10,13 @@ import type { LogDetail } from '../../../lib/adapters/log/powertools.ts'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createApplication, createBackgroundApplication } from '../../../lib/application/application.ts'
 import { readEnvironment } from '../../../lib/application/environment.ts'
+import { openCertificates } from '../../../lib/application/open-adapters.ts'
 import { openPorts } from '../../../lib/application/open-ports.ts'
 import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { createFingerprints } from '../../../lib/fleet/fingerprints.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { startIssueTokenWithScriptedServer } from '../../support/functions/issue-token-with-scripted-server.ts'
 import { createHttpEvent, environmentOf, tokenRequest } from '../../support/functions/load-function.ts'
@@ -57,12 +59,13 @@ test('a hit from memory uses no unit, a confirmation two reads, and a renewal an
   const { publication, reconciliation } = counted
   assert.deepEqual([events, reconciliation.customEvents], [['ConnectionChanged'], 1])
   assert.deepEqual(units, { readUnits: publication.readUnits, writeUnits: publication.writeUnits, queries: 0 })
-  stage.advance(61)
+  stage.advance(301)
   await stage.answer({ type: 'ConnectionChanged', connection: 'conn' })
   const check = stage.taken()
   assert.equal(check.units.readUnits, reconciliation.readUnits)
   assert.equal(check.units.writeUnits, 0)
   assert.deepEqual([check.parameterCalls, check.parameters], [reconciliation.parameterCalls, reconciliation.parameters])
+  assert.equal(check.secretCalls, reconciliation.secretCalls)
 })
 
 test('a hit writes as many bytes of log and metrics as the model says', async () => {
@@ -82,7 +85,7 @@ test('a hit writes as many bytes of log and metrics as the model says', async ()
 })
 
 test('the metrics of an hour without failures are those that the table of costs names', () => {
-  assert.deepEqual(metricsWithoutFailures(), { ofStage: 12, ofConnection: 4, ofJwtBuilder: 3 })
+  assert.deepEqual(metricsWithoutFailures(), { ofStage: 13, ofConnection: 4, ofJwtBuilder: 3 })
 })
 
 function assertClose(is: number, expected: number): void {
@@ -112,7 +115,7 @@ async function startCountedStage(t: TestContext) {
     },
   }))
   const opened = openPorts(readEnvironment(environmentOf(server.workspace)))
-  const counts = { parameterCalls: 0, parameters: 0 }
+  const counts = { parameterCalls: 0, parameters: 0, secretCalls: 0 }
   const elements: ElementStore = {
     ...opened.elements,
     async get(references) {
@@ -126,8 +129,20 @@ async function startCountedStage(t: TestContext) {
   const events: string[] = []
   const log: LogEvent[] = []
   const { store, takenUnits, bytes } = countingStore(memoryRecords({ maximumRecords: 100 }))
+  // The secrets whose dates are checked. An hour after a renewal, no instance has them any more.
+  const secrets = createSecretCache(
+    {
+      ...opened.secretStore,
+      async get(name) {
+        counts.secretCalls++
+        return await opened.secretStore.get(name)
+      },
+    },
+    now,
+  )
+  const certificates = openCertificates(secrets)
   const ports = {
-    ...{ ...opened, elements, store, now, random: () => 0, memoryMaximumSeconds: 30 },
+    ...{ ...opened, elements, secrets, certificates, store, now, random: () => 0, memoryMaximumSeconds: 30 },
     log: (event: LogEvent) => void log.push(event),
     events: {
       isHeard: true,
@@ -157,7 +172,7 @@ async function startCountedStage(t: TestContext) {
     /** The counts since the last call. */
     taken() {
       const taken = { units: takenUnits(), ...counts, events: events.splice(0), log: log.splice(0) }
-      Object.assign(counts, { parameterCalls: 0, parameters: 0 })
+      Object.assign(counts, { parameterCalls: 0, parameters: 0, secretCalls: 0 })
       return taken
     },
   }

@@ -31,6 +31,14 @@ const expected = {
   TokensAlarmsEventsWaiting: [ofQueue('Queue', 'ApproximateAgeOfOldestMessage'), '>= 900 in 1'],
   TokensAlarmsSigningKeyOverdue: [own('SigningKeyOverdue').replace('Sum', 'Maximum'), '>= 1 in 1 of 7200 s'],
   TokensAlarmsRotationsFailed: [own('RotationsFailed'), '>= 1 in 1'],
+  TokensAlarmsSecretExpiresSoon: [
+    own('SecretExpiresInDays').replace('Sum', 'Minimum'),
+    '< 30 in 1 of 7200 s, if there is a value',
+  ],
+  TokensAlarmsSecretExpired: [
+    own('SecretExpiresInDays').replace('Sum', 'Minimum'),
+    '< 0 in 1 of 7200 s, if there is a value',
+  ],
   TokensAlarmsPublicationsRefused: [own('PublicationsRefused'), '>= 1 in 1'],
   TokensAlarmsPublicationsNotSigned: [own('PublicationAge').replace('Sum', 'Maximum'), '>= 10800 in 1 of 7200 s'],
   TokensAlarmsReconciliationsMissing: [own('Reconciliations'), '< 1 in 1 of 10800 s, and silence'],
@@ -57,6 +65,11 @@ function shareOfRuns(id: string) {
 const comparisons: Readonly<Record<string, string>> = {
   'GreaterThanOrEqualToThreshold notBreaching': '>=',
   'LessThanThreshold breaching': '<',
+  'LessThanThreshold notBreaching': '<',
+}
+const silences: Readonly<Record<string, string>> = {
+  'LessThanThreshold breaching': ', and silence',
+  'LessThanThreshold notBreaching': ', if there is a value',
 }
 
 test('there is an alarm for each condition that needs an operator, on the metrics that the functions write', (t) => {
@@ -110,6 +123,7 @@ test('a threshold, periods and a minimum are changed by the name of their alarm,
     issueTokenErrors: { periods: 3 },
     eventsWaiting: { threshold: 900, periods: 2 },
     publicationsNotSigned: { periods: 84 },
+    secretExpiresSoon: { threshold: 60 },
     reloadsFailed: false,
   } as const
   const changed = new Map<string, string>(alarmsOf(t, { alarmSettings }).map(({ id, when }) => [id, when]))
@@ -119,6 +133,7 @@ test('a threshold, periods and a minimum are changed by the name of their alarm,
     .set('TokensAlarmsIssueTokenErrors', '>= 1 % and at least 1 in 3')
     .set('TokensAlarmsEventsWaiting', '>= 900 in 2')
     .set('TokensAlarmsPublicationsNotSigned', '>= 10800 in 84 of 7200 s')
+    .set('TokensAlarmsSecretExpiresSoon', '< 60 in 1 of 7200 s, if there is a value')
   wanted.delete('TokensAlarmsReloadsFailed')
   assert.deepEqual(changed, wanted)
   assert.equal(createTestStack(t, { alarmSettings }).tokenwell.alarms.reloadsFailed, undefined)
@@ -140,6 +155,8 @@ test('a setting of an alarm that would have no effect is an error', (t) => {
     ofDeadLetters({ threshold }, 'threshold must be a number above 0.')
   for (const periods of [0, 1.5, 289])
     ofDeadLetters({ periods }, 'periods must be an integer from 1 to 288, because CloudWatch looks back no further.')
+  for (const threshold of [-1, Number.NaN])
+    refused({ secretExpired: { threshold } }, 'alarmSettings.secretExpired: threshold must be 0 or a number above 0.')
   const ofShare = 'alarmSettings.apiServerErrors: '
   refused({ apiServerErrors: { threshold: 101 } }, `${ofShare}threshold is a percentage, so it must be at most 100.`)
   refused({ apiServerErrors: { minimum: 0 } }, `${ofShare}minimum must be an integer of at least 1.`)
@@ -182,13 +199,13 @@ function alarmsOf(t: TestContext, props: Parameters<typeof createTestStack>[1] =
     const [formula, ...queries] = Metrics as [Formula, ...MetricQuery[]]
     const parts = /^IF\(counted >= (\d+), (.+), 0\)$/.exec(formula?.Expression ?? '')
     // A lack of calls causes no alarm. A lack of runs does only if something should always run.
-    const comparison = comparisons[`${Properties['ComparisonOperator']} ${Properties['TreatMissingData']}`]
+    const way = `${Properties['ComparisonOperator']} ${Properties['TreatMissingData']}`
     const periods = `${EvaluationPeriods}${Period === 300 ? '' : ` of ${Period} s`}`
     const least = parts ? ` % and at least ${parts[1]}` : ''
     return {
       id,
       metrics: parts ? queries.map(({ MetricStat }) => nameOf(MetricStat)) : [nameOf(Properties)],
-      when: `${comparison} ${Threshold}${least} in ${periods}${comparison === '<' ? ', and silence' : ''}`,
+      when: `${comparisons[way]} ${Threshold}${least} in ${periods}${silences[way] ?? ''}`,
       share(values) {
         // CloudWatch takes a missing value for 0.
         const known = queries.map(({ Id }, place) => [Id, values[place] ?? 0] as const)

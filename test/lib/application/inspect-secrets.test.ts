@@ -146,7 +146,7 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     'a certificate that is not valid yet',
     byKey({ certificateThumbprint: 'x5t' }),
     { 'the-key': pem(rsa) + certificate },
-    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* is not valid before /,
+    /^warning jwtBuilder\/theBuilder keyStoreRef: .* is not valid before /,
     -2,
   ],
   [
@@ -186,18 +186,53 @@ for (const [what, elements, secrets, pattern, days = 0] of wrong)
       assert.ok(!lines.join('\n').includes(secret.trim().slice(0, 40)), 'no secret is shown')
   })
 
-test('an expired CA is a warning, an expired client certificate a mistake', async (t) => {
+test('an expired client certificate is a mistake, and so is a trust store whose CAs have all expired', async (t) => {
   const elements = byKey({}, {})
   elements['ssl'] = { defaultSSLConfig: { trustStoreRef: 'theTrust', keyStoreRef: 'theKeys' } }
   const secrets = { 'the-key': pem(rsa) + certificate }
   const sslLines = async (days: number) =>
     (await inspect(t, elements, secrets, days)).filter((line) => line.includes('sslCertsRef'))
   assert.deepEqual(await sslLines(0), [])
-  assertLines(await sslLines(400), [/^warning .*CN=Tokenwell local run, which expired on /])
+  assertLines(await sslLines(340), [/^warning .*CN=Tokenwell local run, which expires on /])
   assertLines(await sslLines(4000), [
-    /^warning .*CN=Tokenwell local run, which expired on /,
     /^mistake .*CN=theClient, which expired on /,
+    /^mistake .*CN=Tokenwell local run, which expired on /,
   ])
+})
+
+test('an expired CA beside a valid one is a warning', async (t) => {
+  const bundle = caCertificate + certificate
+  const lines = await inspect(t, byKey(), { 'the-key': pem(rsa), 'authorization-server-ca': bundle }, 400)
+  assertLines(lines, [/^warning .*CN=Tokenwell local run, which expired on /])
+})
+
+test('the date that a secret states for its own end is a warning before, and a mistake after it or if it is no date', async (t) => {
+  const cases: readonly (readonly [RawElements, string, string])[] = [
+    [byPassword, 'the-password', 'authorizationServer\\/theServer basicAuthRef'],
+    [
+      byKey({ signatureAlgorithm: 'HS256', keyStoreRef: undefined, sharedKey: 'tokenwell/local/shared' }),
+      'shared',
+      'jwtBuilder\\/theBuilder sharedKey',
+    ],
+    [byKey(), 'the-key', 'jwtBuilder\\/theBuilder keyStoreRef'],
+  ]
+  const value = 'the value of the secret, at least 32 bytes'
+  for (const [elements, name, place] of cases) {
+    const linesWith = async (expiresAt: unknown, days: number) => {
+      const text = JSON.stringify({ password: value, key: value, privateKey: pem(rsa), expiresAt })
+      const lines = await inspect(t, elements, { [name]: text }, days)
+      return lines.filter((line) => !line.includes('CN=Tokenwell local run'))
+    }
+    const said = (severity: string, sentence: string) =>
+      new RegExp(`^${severity} ${place}: The secret tokenwell/local/${name} ${sentence}`)
+    const end = new Date(Date.now() + 100 * day).toISOString()
+    const endDay = end.slice(0, 10)
+    assert.deepEqual(await linesWith(end, 69), [])
+    assertLines(await linesWith(end, 71), [said('warning', `expires on ${endDay}, as its expiresAt says\\. `)])
+    assertLines(await linesWith(endDay, 98), [said('warning', `expires on ${endDay}`)])
+    assertLines(await linesWith(endDay, 101), [said('mistake', `expired on ${endDay}, as its expiresAt says\\. `)])
+    assertLines(await linesWith('soon', 0), [said('mistake', 'holds an expiresAt that is not a date\\. ')])
+  }
 })
 
 test('the dates of a certificate in PKCS#12 are checked, too', async (t) => {
@@ -213,7 +248,9 @@ test('the dates of a certificate in PKCS#12 are checked, too', async (t) => {
   }
   const lines = await inspect(t, elements, secrets, 4000)
   assertLines(
-    lines.filter((line) => line.startsWith('mistake')),
-    [/sslCertsRef: The secret tokenwell\/local\/client holds the certificate of CN=theClient, which expired on /],
+    lines.filter((line) => line.includes('tokenwell/local/client')),
+    [
+      /^mistake .*sslCertsRef: The secret tokenwell\/local\/client holds the certificate of CN=theClient, which expired on /,
+    ],
   )
 })

@@ -15,7 +15,9 @@ import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
 import { type LogEvent, logEvents, meter } from '../../../lib/log/log-event.ts'
 import { type MetricName, metricUnits } from '../../../lib/log/metric.ts'
+import { createDateReporter } from '../../../lib/renewal/report-dates.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretDates } from '../../../lib/signing/secret-dates.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
@@ -83,6 +85,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofAnswers()),
     ...(await ofSecondAttempts()),
     ...(await ofRotations(t)),
+    ...(await ofDates()),
     ...(await ofRenewals()),
     ...(await ofTheCache()),
     ...(await ofReloads(t)),
@@ -196,6 +199,24 @@ async function ofRotations(t: TestContext): Promise<readonly LogEvent[]> {
   await putPublication(rotation.store, 'theBuilder', forgery, rotation.now(), createPublicationKey())
   await rotation.publish()
   return rotation.events
+}
+
+async function ofDates(): Promise<readonly LogEvent[]> {
+  const log: LogEvent[] = []
+  const secrets = singleVersionSecrets(async () => new Secret('{ "password": "any", "expiresAt": "1970-01-02" }'))
+  const connection = {
+    ...plainConnection,
+    clientAuthentication: { method: 'client_secret_basic', passwordSecret: 'tokenwell/test/the-password' } as const,
+  }
+  const reporter = createDateReporter({
+    connections: { get: async () => ({ connection, fingerprint: 'any' }) },
+    secretDates: createSecretDates({ secrets, certificates: { trusted: async () => [], presented: async () => [] } }),
+    now: () => 0,
+    pause: () => new Promise(() => {}),
+    log: (event) => log.push(event),
+  })
+  await reporter.report('conn', 1_000)
+  return log
 }
 
 async function ofRenewals(): Promise<readonly LogEvent[]> {

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
-import { demandHost, readHeaderValue, readPassword, readSharedKey } from '../../../lib/signing/secret-use.ts'
+import {
+  demandHost,
+  readExpiresAt,
+  readHeaderValue,
+  readPassword,
+  readSharedKey,
+} from '../../../lib/signing/secret-use.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import { root } from '../../support/process/local-run.ts'
 
 const name = 'tokenwell/local/the-password'
 const use = { element: 'authorizationServer/theServer', host: 'as.example.com' }
@@ -124,4 +133,46 @@ test('the value of a header is printable ASCII in one line, and the error never 
     /is not allowed for as\.e/,
   )
   assert.throws(() => readValue(pem), /holds PEM, but the element needs a value/)
+})
+
+test('a secret states its end as a date, or as a date with a time and its zone', () => {
+  const ends: readonly (readonly [string, string])[] = [
+    ['2027-01-31', '2027-01-31T00:00:00.000Z'],
+    ['2028-02-29', '2028-02-29T00:00:00.000Z'],
+    ['2027-01-31T12:00Z', '2027-01-31T12:00:00.000Z'],
+    ['2027-01-31T12:00:30+02:00', '2027-01-31T10:00:30.000Z'],
+    ['2027-01-31T23:30:00-05:00', '2027-02-01T04:30:00.000Z'],
+    ['2027-01-31t12:00:00.1234567z', '2027-01-31T12:00:00.123Z'],
+  ]
+  for (const [expiresAt, iso] of ends) {
+    const stated = readExpiresAt(new Secret(JSON.stringify({ password: 'x', expiresAt })))
+    assert.deepEqual(stated, { kind: 'date', expiresAt: Date.parse(iso) }, expiresAt)
+  }
+  const inBase64 = Buffer.from('{ "key": "the key", "expiresAt": "2027-01-31" }').toString('base64')
+  assert.equal(readExpiresAt(new Secret(inBase64)).kind, 'date')
+})
+
+test('the example of the page is a password with its date', () => {
+  const page = readFileSync(join(root, 'lib/configuration/README.md'), 'utf8')
+  const [, text = ''] = /^### When a secret expires$[\s\S]*?^```json\n([\s\S]*?)^```$/m.exec(page) ?? []
+  assert.equal(read(text), 'the secret of the server')
+  assert.equal(readExpiresAt(new Secret(text)).kind, 'date')
+})
+
+test('what is no date, or no day of the calendar, is not read as one, and a time without its zone is ambiguous', () => {
+  const texts = ['', 'soon', '2027', '31.01.2027', '2027-1-31', '2027-13-01', '2027-02-29', '2027-02-30T12:00:00Z']
+  const times = ['2027-01-31T12:00:00', '2027-01-31 12:00:00Z', '2027-01-31T25:00:00Z', ' 2027-01-31', '+002027-01-31']
+  for (const expiresAt of [...texts, ...times, 1_801_353_600, null, ['2027-01-31'], { date: '2027-01-31' }]) {
+    const stated = readExpiresAt(new Secret(JSON.stringify({ password: 'x', expiresAt })))
+    assert.deepEqual(stated, { kind: 'unreadable' }, JSON.stringify(expiresAt))
+  }
+  for (const text of ['the password', '', '{}', '[]', pem, '{ "password": "x", "expires_at": "2027-01-31" }'])
+    assert.deepEqual(readExpiresAt(new Secret(text)), { kind: 'none' }, text)
+})
+
+test('a password with a date is read whatever the date is, and a date without a password is an error', () => {
+  for (const expiresAt of ['1999-01-01', '2999-01-01', 'soon', 7])
+    assert.equal(read(JSON.stringify({ password: 'the words', expiresAt })), 'the words')
+  refused('{ "clientSecret": "the words", "expiresAt": "2027-01-31" }', /holds expiresAt without password\. /)
+  refused('{ "clientSecret": "the words", "hosts": ["as.example.com"] }', /holds hosts without password\. /)
 })

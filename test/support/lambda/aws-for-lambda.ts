@@ -80,6 +80,8 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   key_revoked: true,
   publication_failed: true,
   publication_refused: true,
+  secret_expiry_checked: true,
+  secret_date_noticed: true,
   api_called: true,
   api_call_failed: true,
   api_call_repeated: true,

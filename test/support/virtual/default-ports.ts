@@ -25,6 +25,7 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
     deployment: localDeployment,
     elements: noElements,
     secretStore: ports.secrets,
+    certificates: { trusted: async () => [], presented: async () => [] },
     secretRotation: { open: () => Promise.reject(new Error('nothing is rotated here')) },
     store: memoryRecords({ maximumRecords: 1_000 }),
     sealing: withoutSealing(new Uint8Array(32)),
