@@ -1,6 +1,7 @@
 import { readStrictJson } from '../../lib/adapters/json/strict-json.ts'
 import { InvalidRequestError } from '../../lib/admission/invalid-request.ts'
-import { decodeUtf8, isJsonObject } from '../../lib/base/decoding.ts'
+import { decodeUtf8, isJsonObject, maximumJsonDepth } from '../../lib/base/decoding.ts'
+import { authorizationDetails } from '../../lib/configuration/authorization-details.ts'
 import { foldedParameterName, isParameterName } from '../../lib/configuration/value-syntax.ts'
 import { bodyOf, type HttpEvent, hasLostBytes } from '../../lib/http-interface/http-event.ts'
 
@@ -84,14 +85,26 @@ export function readMembers(value: unknown): Parameters {
   return collect(members, severalValues)
 }
 
+/** Deeper values are refused later. This limit only keeps `JSON.stringify` from failing. */
+function isShallow(value: unknown, levels = maximumJsonDepth): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return levels > 0 && Object.values(value).every((member) => isShallow(member, levels - 1))
+}
+
 function readMember(name: string, member: unknown): readonly string[] {
+  // RFC 9396 defines it as JSON, which a form holds as text.
+  if (name === authorizationDetails && Array.isArray(member) && isShallow(member)) return [JSON.stringify(member)]
   const values = severalValues.includes(name) && Array.isArray(member) ? member : [member]
   return values.map((each) => {
     if (typeof each === 'string') return each
     if (name === 'minimum_seconds' && typeof each === 'number') return String(each)
     throw new InvalidRequestError(
       printable(name),
-      severalValues.includes(name) ? 'must be a string or a list of strings.' : 'must be a string.',
+      severalValues.includes(name)
+        ? 'must be a string or a list of strings.'
+        : name === authorizationDetails
+          ? 'must be a list of objects, or a string that holds such a list.'
+          : 'must be a string.',
     )
   })
 }

@@ -1,7 +1,13 @@
 import type { KeyObject } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
 import type { TLSSocket } from 'node:tls'
-import Provider, { type AdapterFactory, type ClientMetadata, type Configuration, errors } from 'oidc-provider'
+import Provider, {
+  type AdapterFactory,
+  type ClientMetadata,
+  type Configuration,
+  errors,
+  type KoaContextWithOIDC,
+} from 'oidc-provider'
 import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import type { ServerCertificate } from './certificate-authority.ts'
@@ -94,10 +100,28 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   }
 }
 
+function detailTypesIn({ authorization_details_types: types }: ClientMetadata): readonly string[] {
+  return Array.isArray(types) ? types.map(String) : []
+}
+
+/** RFC 9396: each client may ask for the types that its elements name, whatever else the objects hold. */
+function richAuthorizationRequests(types: ReadonlySet<string>) {
+  const unused = () => Promise.resolve(undefined)
+  return {
+    enabled: true as const,
+    types: Object.fromEntries([...types].map((type) => [type, { validate() {} }])),
+    authorizationDetailsForAccessToken: ({ oidc: { params } }: KoaContextWithOIDC) =>
+      Promise.resolve(JSON.parse(String(params?.['authorization_details'])) as { type: string }[]),
+    authorizationDetailsForGrantSource: unused,
+    authorizationDetailsForIntrospection: unused,
+  }
+}
+
 async function configuration(
   clients: readonly ClientMetadata[],
   { tokenSeconds = 600, signingKey = generateKey('RS256', 2048) }: AuthorizationServerOptions,
 ): Promise<Configuration> {
+  const detailTypes = new Set(clients.flatMap((client) => detailTypesIn(client)))
   const scopes = clients.flatMap(({ scope }) => scope?.split(' ') ?? [])
   // A separate memory for each server. With its default memory, oidc-provider prints a warning at each start.
   const adapterPath = 'oidc-provider/lib/adapters/memory_adapter.js'
@@ -115,6 +139,7 @@ async function configuration(
       devInteractions: { enabled: false },
       introspection: { enabled: true },
       mTLS: mutualTls,
+      richAuthorizationRequests: richAuthorizationRequests(detailTypes),
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo(_ctx, resource) {

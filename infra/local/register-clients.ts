@@ -2,6 +2,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { ClientMetadata } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
+import { authorizationDetails, readDetails } from '../../lib/configuration/authorization-details.ts'
 import {
   type AssertionConfiguration,
   assertionsOfGrant,
@@ -33,6 +34,7 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
     element: `authorizationServer/${authorizationServer.id}`,
     host: new URL(authorizationServer.tokenEndpoint).hostname,
   }
+  const detailTypes = detailTypesOf(connection)
   const common: ClientMetadata = {
     client_id: clientId,
     redirect_uris: [],
@@ -40,6 +42,7 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
     grant_types: [grant.type],
     token_endpoint_auth_method: way.method,
     ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
+    ...(detailTypes.length > 0 && { authorization_details_types: detailTypes }),
   }
   const client = way.method === 'tls_client_auth' ? await describeTlsClient(common, connection, secrets) : common
   const credentials = 'assertion' in way ? await describeKey(way.assertion, secrets) : {}
@@ -55,6 +58,16 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
     ...('assertion' in way && { token_endpoint_auth_signing_alg: way.assertion.algorithm }),
     ...(keys.length > 0 && { jwks: { keys: withoutTwins(keys) } }),
   }
+}
+
+/** The types of the authorization_details that its token requests may have (RFC 9396 section 10). */
+function detailTypesOf({ parameters, requestMay = {} }: Connection): readonly string[] {
+  const listed = requestMay[authorizationDetails] ?? []
+  const details = [
+    readDetails(parameters.further[authorizationDetails] ?? '') ?? [],
+    listed === true ? [] : listed,
+  ].flat()
+  return [...new Set(details.map((detail) => (JSON.parse(detail) as { readonly type: string }).type))]
 }
 
 /** What verifies an assertion: public keys, or the shared key of an HS algorithm. */
@@ -100,6 +113,7 @@ function merge(one: ClientMetadata, other: ClientMetadata): ClientMetadata {
   const union = <T>(a: readonly T[] = [], b: readonly T[] = []) => [...new Set([...a, ...b])]
   const { token_endpoint_auth_signing_alg: algorithm, ...rest } = other
   const scope = union(one.scope?.split(' '), other.scope?.split(' ')).join(' ')
+  const detailTypes = union(typesIn(one), typesIn(other))
   const keys = [...(one.jwks?.keys ?? []), ...(other.jwks?.keys ?? [])]
   const { token_endpoint_auth_signing_alg: before, ...first } = one
   return {
@@ -107,9 +121,14 @@ function merge(one: ClientMetadata, other: ClientMetadata): ClientMetadata {
     ...rest,
     ...(algorithm === before && algorithm !== undefined && { token_endpoint_auth_signing_alg: algorithm }),
     grant_types: union(one.grant_types, other.grant_types),
+    ...(detailTypes.length > 0 && { authorization_details_types: detailTypes }),
     ...(scope && { scope }),
     ...(keys.length > 0 && { jwks: { keys: withoutTwins(keys) } }),
   }
+}
+
+function typesIn({ authorization_details_types: types }: ClientMetadata): readonly string[] {
+  return Array.isArray(types) ? types.map(String) : []
 }
 
 function withoutTwins<Key extends { readonly kid?: string | undefined }>(keys: readonly Key[]): Key[] {

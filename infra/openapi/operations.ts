@@ -212,6 +212,13 @@ export function tokenRequestSchema(form: 'form' | 'json'): object {
     type: 'object',
     description:
       'What a request adds to the elements of the connection, or narrows. Further parameters are those that requestMay lists, and claim.<name> for each claim of claimsFromRequest.',
-    properties: { ...properties, ...Object.fromEntries(dropped) },
+    properties: {
+      ...properties,
+      authorization_details: {
+        ...(form === 'form' ? { type: 'string' } : { type: 'array', items: { type: 'object' } }),
+        description: 'What the elements set or requestMay lists, as JSON (RFC 9396).',
+      },
+      ...Object.fromEntries(dropped),
+    },
   }
 }

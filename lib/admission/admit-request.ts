@@ -1,4 +1,5 @@
 import type { TokenRequest } from '../access-token/token.ts'
+import { authorizationDetails, readDetails } from '../configuration/authorization-details.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { jwtBearer, tokenExchange } from '../configuration/grant-type.ts'
@@ -46,7 +47,7 @@ export function admitRequest(connection: Connection, request: TokenRequest): Gra
   const [admittedAudience] = allowed('audience', listOf(request.audience), listOf(audience) ?? [])
   const claims = admitClaims(connection, request)
   for (const [name, value] of Object.entries(request.further))
-    allowed(name, [value], Object.hasOwn(further, name) ? (listOf(further[name]) ?? []) : [])
+    allowed(name, valuesIn(name, value), Object.hasOwn(further, name) ? valuesIn(name, further[name] ?? '') : [])
   return {
     scope: allowed('scope', request.scope, scope),
     ...(scopeSeparator !== undefined && { scopeSeparator }),
@@ -65,6 +66,11 @@ function demandSingleScopes(scope: readonly string[] | undefined, separator: str
       'scope',
       `has a scope that contains ${JSON.stringify(separator)}. Separate scopes by blanks: Tokenwell sends them as this server wants them.`,
     )
+}
+
+/** RFC 9396: a request may send some of the objects, and no other. */
+function valuesIn(name: string, value: string): readonly string[] {
+  return (name === authorizationDetails ? readDetails(value) : undefined) ?? [value]
 }
 
 function listOf(value: string | undefined): readonly string[] | undefined {

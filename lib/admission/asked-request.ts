@@ -1,5 +1,11 @@
 import { type TokenRequest, tokenKey } from '../access-token/token.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
+import {
+  authorizationDetails,
+  detailsMessage,
+  readDetails,
+  writeDetails,
+} from '../configuration/authorization-details.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { withUserClaims } from './claims-from-request.ts'
@@ -10,14 +16,16 @@ import type { AskedRequest } from './unknown-parameters.ts'
 const maximumBytes = 8 * 1024
 
 /**
- * Removes the ignored parameters of a request before any token is looked for. The elements are read only where they decide about a
- * parameter. Where they can't be read, nothing is ignored: memory or the shared cache may still have the token.
+ * Removes the ignored parameters of a request, and writes authorization_details in one form, before any token is looked for. The
+ * elements are read only where they decide about a parameter. Where they can't be read, nothing is ignored: memory or the shared cache
+ * may still have the token.
  * @throws {InvalidRequestError}
  */
 export async function readAskedRequest<R extends TokenRequest>(
   connections: ConnectionCache,
-  asked: R,
+  sent: R,
 ): Promise<AskedRequest<R>> {
+  const asked = withCanonicalDetails(sent)
   const isPlain = Object.keys(asked.further).length === 0 && asked.inQuery === undefined
   const isWithClaims = asked.claims !== undefined || asked.callersClaims !== undefined
   const connection = isPlain && !isWithClaims ? undefined : await readConnection(connections, asked)
@@ -29,6 +37,15 @@ export async function readAskedRequest<R extends TokenRequest>(
       : { request, ignored: [] }
   demandSize(read.request)
   return read
+}
+
+/** @throws {InvalidRequestError} */
+function withCanonicalDetails<R extends TokenRequest>(asked: R): R {
+  const text = asked.further[authorizationDetails]
+  if (text === undefined) return asked
+  const details = readDetails(text)
+  if (!details) throw new InvalidRequestError(authorizationDetails, `must be ${detailsMessage}.`)
+  return { ...asked, further: { ...asked.further, [authorizationDetails]: writeDetails(details) } }
 }
 
 /** Undefined where the elements can't be read. But without them, nobody knows which claims are a part of the token key. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isJsonObject } from '../base/decoding.ts'
+import { canonicalJson } from '../base/canonical-json.ts'
 import type { Omittable } from './assertion-schema.ts'
 
 import type {
@@ -316,11 +316,4 @@ function exchangeIdentity({ type, subject, actor }: TokenExchangeGrant): object 
     ...(token.assertion && { assertion: assertionIdentity(token.assertion) }),
   })
   return { type, subject: identity(subject), ...(actor && { actor: identity(actor) }) }
-}
-
-/** JSON text that does not depend on the order of members. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_name, member: unknown) =>
-    isJsonObject(member) ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member,
-  )
 }

@@ -18,9 +18,7 @@ import {
   object,
   oneOf,
   oneOrMoreTexts,
-  parameters,
   reference,
-  requestMay,
   resource,
   scope,
   scopeSeparator,
@@ -32,6 +30,7 @@ import {
   wholeNumber,
 } from './attribute-schema.ts'
 import { headers } from './header-schema.ts'
+import { authorizationDetails, parameters, requestMay } from './parameter-schema.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
 
 const claimsMessage = 'an object of claims, or a text that holds such an object as JSON'
@@ -124,6 +123,7 @@ export const elementSchemas = {
     scope: v.exactOptional(scope),
     resource: v.exactOptional(resource),
     audience: v.exactOptional(text()),
+    authorizationDetails: v.exactOptional(authorizationDetails),
     parameters: v.exactOptional(parameters),
     requestMay: v.exactOptional(requestMay),
     passOn: v.exactOptional(passOn),

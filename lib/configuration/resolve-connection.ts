@@ -1,3 +1,4 @@
+import { authorizationDetails, writeDetails } from './authorization-details.ts'
 import { type ConfiguredParameters, type Connection, namesUser, type Warming } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { checkDirectInvocation } from './direct-invocation.ts'
@@ -153,14 +154,14 @@ function checkRequestMay(config: OAuthConfig, element: ElementReference, finding
       )
     }
   for (const [name, allowed] of Object.entries(requestMay))
-    if (Array.isArray(allowed) && !byAttribute.includes(name) && !Object.hasOwn(parameters, name))
+    if (Array.isArray(allowed) && !byAttribute.includes(name) && !Object.hasOwn(parameters, name)) {
+      const toSet = attributeOf[name] ?? `${name} in parameters`
       findings.addWarning(
         element,
         'requestMay',
-        name === 'requested_token_type'
-          ? 'It lists values of requested_token_type. If a request has none, the authorization server chooses the value. To prevent that, set requestedTokenType.'
-          : `It lists values of ${name}. If a request has no ${name}, the authorization server chooses the value. To prevent that, set ${name} in parameters.`,
+        `It lists values of ${name}. If a request has no ${name}, the authorization server chooses the value. To prevent that, set ${toSet}.`,
       )
+    }
   const twin = Object.keys(requestMay).find((name) => twinOf(name, Object.keys(parameters)) !== undefined)
   const configured = twin === undefined ? undefined : twinOf(twin, Object.keys(parameters))
   if (twin !== undefined)
@@ -171,6 +172,11 @@ function checkRequestMay(config: OAuthConfig, element: ElementReference, finding
     )
 }
 
+/** Parameters that are not set in `parameters`. */
+const attributeOf: Readonly<Record<string, string>> = {
+  requested_token_type: 'requestedTokenType',
+  [authorizationDetails]: 'authorizationDetails',
+}
 const byAttribute: readonly string[] = ['scope', 'resource', 'audience', 'username']
 
 function hasDefault({ scope, resource, audience, defaultScope }: OAuthConfig, name: 'scope' | 'resource' | 'audience') {
@@ -201,10 +207,11 @@ function checkDefaultScope(
 
 function parametersOf({ resource = [], audience, parameters = {}, ...config }: OAuthConfig): ConfiguredParameters {
   const scope = config.scope ?? config.defaultScope ?? []
-  const { requestedTokenType } = config
+  const { requestedTokenType, authorizationDetails: details } = config
   const further = {
     ...parameters,
     ...(requestedTokenType !== undefined && { requested_token_type: requestedTokenType }),
+    ...(details && { [authorizationDetails]: writeDetails(details) }),
   }
   return { scope, resource, ...(audience !== undefined && { audience }), further }
 }

@@ -37,7 +37,7 @@ const wrongAddress: readonly number[] = [404, 405, 410]
 /** By definition they have no body. */
 const empty: readonly number[] = [204, 205]
 
-/** From RFC 6749 sections 4.1.2.1 and 5.2, and RFC 8707 section 2. */
+/** From RFC 6749 sections 4.1.2.1 and 5.2, RFC 8707 section 2 and RFC 9396 section 5. */
 const codesOfRfcs: readonly string[] = [
   'invalid_request',
   'invalid_client',
@@ -46,6 +46,7 @@ const codesOfRfcs: readonly string[] = [
   'unsupported_grant_type',
   'invalid_scope',
   'invalid_target',
+  'invalid_authorization_details',
   'access_denied',
 ]
 /** With these codes a server reports its own failure, not one of the request. */

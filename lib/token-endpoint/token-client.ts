@@ -1,5 +1,6 @@
 import { lifetimeOf } from '../access-token/lifetime.ts'
 import { isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
+import { authorizationDetails } from '../configuration/authorization-details.ts'
 import { type Connection, needsUser } from '../configuration/connection.ts'
 import { tokenExchange, tokenTypesByShortName } from '../configuration/grant-type.ts'
 import type { Log } from '../log/log-event.ts'
@@ -271,6 +272,8 @@ export function faultOf(error: string, { grant }: Connection, request: TokenRequ
       return request.scope === undefined ? 'elements' : 'caller'
     case 'invalid_target':
       return request.resource === undefined && request.audience === undefined ? 'elements' : 'caller'
+    case 'invalid_authorization_details':
+      return request.further[authorizationDetails] === undefined ? 'elements' : 'caller'
     case 'invalid_request':
       return Object.keys(request.further).length > 0 ? 'caller' : 'client'
     default:

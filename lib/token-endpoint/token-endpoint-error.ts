@@ -229,13 +229,15 @@ interface RefusalContext {
   readonly mayBeOfAssertion?: boolean
 }
 
+/** These codes are about what is asked for (RFC 6749 section 5.2, RFC 8707 section 2, RFC 9396 section 5). */
+const codesOfParameters: readonly string[] = ['invalid_scope', 'invalid_target', 'invalid_authorization_details']
 /** These codes are about the request. An unknown client gets another code. */
-const codesOfRequests: readonly string[] = ['invalid_scope', 'invalid_target', 'unsupported_grant_type']
+const codesOfRequests: readonly string[] = [...codesOfParameters, 'unsupported_grant_type']
 
 /** A refused scope or resource is not a failure of the client, which may still get other tokens. */
 function blamedBy(error: string, isOfCredentials = error === 'invalid_client'): RefusedError['blames'] {
   if (isOfCredentials) return 'client'
-  return error === 'invalid_scope' || error === 'invalid_target' ? 'token' : 'connection'
+  return codesOfParameters.includes(error) ? 'token' : 'connection'
 }
 
 /** A failure in the form in which the fleet shares it. It holds no secret: every caller may get its message. */

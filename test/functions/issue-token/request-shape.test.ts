@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { decodeJwt } from 'jose'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import {
@@ -16,9 +17,9 @@ import type { ReceivedRequest } from '../../support/servers/scripted-token-endpo
 
 /* Requests in the form that single providers want, at a strict token endpoint over TLS: it takes that form alone. */
 
-const page = readFileSync(join(root, 'lib', 'configuration', 'README.md'), 'utf8')
+const page = readFileSync(join(root, 'lib', 'configuration', 'providers.md'), 'utf8')
 
-/** The example of a provider in the reference of elements, with the token endpoint of the test. */
+/** The example of a provider, with the token endpoint of the test. */
 function exampleOf(provider: string, issuer: string, changes: Record<string, unknown> = {}): RawElements {
   const section = page.split(/^#{2,3} /m).find((part) => part.startsWith(`${provider}\n`)) ?? ''
   const elements = JSON.parse(/```json\n(.*?)\n```/s.exec(section)?.[1] ?? '') as RawElements
@@ -237,4 +238,114 @@ test('a newer secret of a header is found by the refusal of the older one', asyn
   await writeSecret(workspace, 'the-header', 'the newer key')
   assert.equal((await http(tokenRequest('conn', 'audience=b'))).status, 200)
   assert.equal(requests.at(-1)?.headers['x-key'], 'the newer key')
+})
+
+const list = { type: 'account', actions: ['list'] }
+const read = { type: 'account', actions: ['read'] }
+const pay = { type: 'payment', amount: { currency: 'EUR', value: 12.5 } }
+const byDetails =
+  (oAuth: object) =>
+  (issuer: string): RawElements =>
+    exampleElements(issuer, { oAuth: { ...oAuth } })
+const detailsForm = (details: unknown) =>
+  new URLSearchParams({
+    authorization_details: typeof details === 'string' ? details : JSON.stringify(details),
+  }).toString()
+const sentDetails = (request: ReceivedRequest | undefined) =>
+  JSON.parse(request?.form.get('authorization_details') ?? 'null') as unknown
+
+test('a request may repeat or narrow the authorization_details of the elements, add what is listed, and nothing else', async (t) => {
+  const oAuth = { authorizationDetails: [list, pay], requestMay: { authorization_details: [read] } }
+  const { http, requests } = await startIssueTokenWithScriptedServer(t, byDetails(oAuth), () => tokenAnswer())
+  const ask = async (details?: unknown) =>
+    (await http(tokenRequest('conn', details === undefined ? '' : detailsForm(details)))).status
+  for (const details of [
+    [{ ...pay, amount: { currency: 'EUR', value: 99 } }],
+    [{ ...list, actions: ['list', 'read'] }],
+    [{ type: 'account' }],
+    [list, { type: 'admin' }],
+    [],
+    pay,
+    'x',
+    '[{"type":"account","actions":["list"],"actions":["admin"]}]',
+  ])
+    assert.equal(await ask(details), 400, JSON.stringify(details))
+  assert.equal(requests.length, 0, 'nothing of it is asked for')
+
+  assert.equal(await ask(), 200)
+  assert.deepEqual(sentDetails(requests[0]), [list, pay])
+  assert.equal(await ask([pay, list]), 200)
+  assert.equal(requests.length, 1, 'the elements in another order')
+  assert.equal(await ask([pay]), 200)
+  assert.deepEqual(sentDetails(requests[1]), [pay])
+  assert.equal(await ask('[ {"amount":{"value":12.50,"currency":"EUR"}, "type":"payment"} ]'), 200)
+  assert.equal(requests.length, 2, 'the same object in another order')
+  assert.equal(await ask([read, pay]), 200)
+  assert.deepEqual(sentDetails(requests[2]), [read, pay])
+})
+
+test('authorization_details are a list of objects in JSON, directly and by HTTP', async (t) => {
+  const requestMay = { authorization_details: true }
+  const { http, invoke, requests } = await startIssueTokenWithScriptedServer(t, byDetails({ requestMay }), () =>
+    tokenAnswer(),
+  )
+  const json = (authorization_details: unknown) =>
+    http({
+      ...tokenRequest('conn'),
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ authorization_details }),
+    })
+  assert.equal((await json([pay])).status, 200)
+  assert.equal((await json(JSON.stringify([pay]))).body['source'], 'memory')
+  assert.ok((await invoke({ connection: 'conn', authorization_details: [pay] }))['access_token'])
+  assert.equal(requests.length, 1)
+  assert.deepEqual(sentDetails(requests[0]), [pay])
+  for (const details of [pay, 1, [1], [[]]]) assert.equal((await json(details)).status, 400, JSON.stringify(details))
+  let deep: unknown = 'x'
+  for (let level = 0; level < 20_000; level++) deep = [deep]
+  const answer = await invoke({ connection: 'conn', authorization_details: [deep] }).catch((error: unknown) => error)
+  assert.match(JSON.stringify(answer instanceof Error ? answer.message : answer), /authorization_details/)
+  assert.equal(requests.length, 1)
+})
+
+test('authorization_details that are not listed are refused, and so is another spelling', async (t) => {
+  for (const oAuth of [{}, { requestMay: { tenant: true } }]) {
+    const { http, requests } = await startIssueTokenWithScriptedServer(t, byDetails(oAuth), () => tokenAnswer())
+    for (const name of ['authorization_details', 'authorizationDetails']) {
+      const { status } = await http(tokenRequest('conn', `${name}=${encodeURIComponent(JSON.stringify([pay]))}`))
+      assert.equal(status, 400, name)
+    }
+    assert.equal(requests.length, 0)
+  }
+})
+
+test('details that the server refuses are the failure of the caller that added them, and stop no other request', async (t) => {
+  const requestMay = { authorization_details: true }
+  const { http } = await startIssueTokenWithScriptedServer(t, byDetails({ requestMay }), ({ form }) =>
+    form.has('authorization_details')
+      ? { status: 400, body: { error: 'invalid_authorization_details' } }
+      : tokenAnswer(),
+  )
+  assert.equal((await http(tokenRequest('conn', detailsForm([pay])))).status, 400)
+  assert.equal((await http(tokenRequest('conn'))).status, 200)
+})
+
+test('oidc-provider grants the authorization_details of RFC 9396', async (t) => {
+  const set = await startIssueTokenWithOidcProvider(
+    t,
+    byDetails({
+      resource: 'https://api.server.com/',
+      authorizationDetails: [list, pay],
+      requestMay: { authorization_details: [read] },
+    }),
+  )
+  const granted = async (details?: unknown) => {
+    const { status, body } = await set.http(tokenRequest('conn', details === undefined ? '' : detailsForm(details)))
+    assert.equal(status, 200, JSON.stringify(body))
+    return decodeJwt(String(body['access_token']))['authorization_details']
+  }
+  assert.deepEqual(await granted(), [list, pay])
+  assert.deepEqual(await granted([read]), [read])
+  assert.deepEqual(await granted([pay]), [pay])
+  assert.equal(set.tokenRequests(), 3)
 })

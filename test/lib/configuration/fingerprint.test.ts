@@ -124,6 +124,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     scope: counts('a'),
     resource: counts('https://api.example.com'),
     audience: counts('aud'),
+    authorizationDetails: counts([{ type: 'payment' }]),
     parameters: counts({ tenant: 't' }),
     requestMay: counts({ audience: true }),
     passOn: counts(['instance_url']),

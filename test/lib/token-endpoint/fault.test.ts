@@ -18,6 +18,8 @@ test('each error code tells whether the caller, the elements or the client cause
     ['invalid_target', { scope: ['a'] }, 'elements'],
     ['invalid_target', { resource: ['urn:a'] }, 'caller'],
     ['invalid_target', { audience: 'a' }, 'caller'],
+    ['invalid_authorization_details', { further: { tenant: 'x' } }, 'elements'],
+    ['invalid_authorization_details', { further: { authorization_details: '[]' } }, 'caller'],
     ['invalid_grant', { scope: ['a'] }, 'client'],
     ['invalid_client', { scope: ['a'] }, 'client'],
     ['invalid_request', { scope: ['a'] }, 'client'],

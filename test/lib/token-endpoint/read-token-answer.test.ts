@@ -363,6 +363,7 @@ test('every code of the RFCs is read, even where a sent secret contains it, and 
     'unsupported_grant_type',
     'invalid_scope',
     'invalid_target',
+    'invalid_authorization_details',
   ]
   const secrets = [new Secret(codes.join(' ')), ...codes.map((code) => new Secret(code)), new Secret('')]
   for (const error of codes) assert.equal(readRefusal({ error }, secrets).error, error)
