@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { decodeJwt } from 'jose'
 import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
 import { elementsAt, startIssueTokenWithJavaServer } from '../support/functions/issue-token-with-java-server.ts'
 import { tokenRequest } from '../support/functions/load-function.ts'
 import type { ConfigurableAuthorizationServer } from '../support/servers/configurable-authorization-server.ts'
-import { startKeycloak } from '../support/servers/keycloak.ts'
+import { type Keycloak, startKeycloak } from '../support/servers/keycloak.ts'
 import { keycloakUser } from '../support/servers/keycloak-admin.ts'
 import { startIfThere } from '../support/servers/real-server.ts'
 import {
@@ -46,6 +47,7 @@ test('issue-token gets tokens from Keycloak', async (t) => {
     getsTokensBoundToItsCertificate(t, server),
   )
   await t.test('for a user with a password', (t) => getsATokenForAUser(t, server))
+  await t.test('for a user whom an assertion names, as a trusted issuer', (t) => getsATokenByItsAssertion(t, server))
   await t.test('during a key rotation, with the published JWK set and without a failed request', (t) =>
     rotatesItsKeyWithoutAFailedToken(t, server),
   )
@@ -71,6 +73,32 @@ async function getsATokenForAUser(t: TestContext, server: ConfigurableAuthorizat
 
   const refused = await ask({ ...keycloakUser, password: 'another password' })
   assert.deepEqual([refused.status, refused.body['error']], [400, 'invalid_grant'])
+}
+
+/**
+ * Keycloak's JWT authorization grant, as lib/configuration/providers.md shows it: one key signs for the issuer that the realm trusts,
+ * another one for the client.
+ */
+async function getsATokenByItsAssertion(t: TestContext, server: Keycloak): Promise<void> {
+  const elements = elementsAt(server, { oAuth: { grantType: 'jwt-bearer', assertionTokenRef: 'theAssertion' } })
+  const theIssuer = { issuer: 'https://tokenwell.example.com', jwkEnabled: true, expiresInSeconds: 60 }
+  const theAssertion = { tokenGeneratorRef: 'theIssuer', tokenSubject: 'alice-at-tokenwell' }
+  const set = await startIssueTokenWithJavaServer(t, server, {
+    ...elements,
+    jwtBuilder: { ...elements['jwtBuilder'], theIssuer },
+    oAuthTokenConfig: { ...elements['oAuthTokenConfig'], theAssertion },
+    endpointConnection: { ...elements['endpointConnection'], again: { authenticationConfigRef: 'theConfig' } },
+  })
+  await server.trustIssuer(theIssuer.issuer, theAssertion.tokenSubject, set.client().jwks ?? {})
+
+  // Keycloak takes each assertion once.
+  for (const connection of ['conn', 'again']) {
+    const { status, body } = await set.http(tokenRequest(connection))
+    assert.equal(status, 200, JSON.stringify(body))
+    const { azp, preferred_username: user } = decodeJwt(String(body['access_token']))
+    assert.deepEqual([azp, user], ['theClient', keycloakUser.username])
+  }
+  assert.deepEqual(set.failures(), [])
 }
 
 /** A mistake in a jwtBuilder, and Keycloak's message about it. */

@@ -89,6 +89,8 @@ function elementsOf(issuer: string, silent: string): RawElements {
     ...elements,
     authorizationServer: named(({ connection, death }) => ({
       ...theServer,
+      // The lease is as long. Only those who wait for a dead holder's lease need a short one.
+      ...((death === 'never' || death === 'after it has written the token') && { receiveTimeout: '20s' }),
       tokenEndpoint: `${death === 'while it connects' ? silent : issuer}/${connection}`,
     })),
     oAuthConfig: named(({ connection, oAuth }) => ({ ...oAuth, authServerRef: connection })),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { decodeJwt } from 'jose'
 import type { ClientMetadata } from 'oidc-provider'
+import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { plant } from '../output/canary.ts'
 import type { ConfigurableAuthorizationServer, TlsClient } from './configurable-authorization-server.ts'
 import { keycloakAdministrator } from './installed-servers.ts'
@@ -13,6 +14,11 @@ export const keycloakRealm = 'tokenwell'
 /** What a test does with Keycloak's admin REST API. */
 export interface KeycloakAdmin extends Pick<ConfigurableAuthorizationServer, 'register' | 'setEnabled'> {
   createRealm(): Promise<void>
+  /**
+   * Accepts assertions of this issuer as grants, once each. Its subject is the realm's user.
+   * @param jwks the public keys of the issuer
+   */
+  trustIssuer(issuer: string, subject: string, jwks: object): Promise<void>
   /** Milliseconds since the epoch, from an administrator's token, because Keycloak's answers have no `Date` header. */
   readClock(): Promise<number>
 }
@@ -49,6 +55,17 @@ export function createKeycloakAdmin(tls: TlsClient, origin: string): KeycloakAdm
       await tls.send(`${origin}/admin/realms`, { headers: await authorization(), json: realmOf() })
     },
 
+    async trustIssuer(issuer, subject, jwks) {
+      const headers = await authorization()
+      const realm = `${origin}/admin/realms/${keycloakRealm}`
+      await tls.send(`${realm}/identity-provider/instances`, { headers, json: identityProviderOf(issuer, jwks) })
+      const { username } = keycloakUser
+      const response = await tls.send(`${realm}/users?username=${username}`, { method: 'GET', headers })
+      const [user] = (await response.json()) as { readonly id: string }[]
+      const json = { identityProvider: trustedIssuer, userId: subject, userName: username }
+      await tls.send(`${realm}/users/${user?.id}/federated-identity/${trustedIssuer}`, { headers, json })
+    },
+
     async register(client) {
       const headers = await authorization()
       const former = await find(client.client_id, headers)
@@ -61,6 +78,25 @@ export function createKeycloakAdmin(tls: TlsClient, origin: string): KeycloakAdm
       const id = await find(clientId, headers)
       assert(id)
       await tls.send(`${clients}/${id}`, { method: 'PUT', headers, json: { clientId, enabled } })
+    },
+  }
+}
+
+/** The alias of the issuer of assertions. */
+const trustedIssuer = 'tokenwell'
+
+/** https://www.keycloak.org/securing-apps/jwt-authorization-grant */
+function identityProviderOf(issuer: string, jwks: object) {
+  return {
+    alias: trustedIssuer,
+    providerId: 'jwt-authorization-grant',
+    enabled: true,
+    config: {
+      issuer,
+      useJwksUrl: 'false',
+      publicKeySignatureVerifier: JSON.stringify(jwks),
+      jwtAuthorizationGrantEnabled: 'true',
+      jwtAuthorizationGrantAssertionReuseAllowed: 'false',
     },
   }
 }
@@ -125,6 +161,11 @@ function attributesOf(client: ClientMetadata): Record<string, string> {
     ...(jwks && { 'use.jwks.string': 'true', 'jwks.string': JSON.stringify(jwks) }),
     ...(jwks_uri !== undefined && { 'use.jwks.url': 'true', 'jwks.url': jwks_uri }),
     ...(client.tls_client_auth_subject_dn !== undefined && { 'x509.subjectdn': client.tls_client_auth_subject_dn }),
+    ...(client.grant_types?.includes(jwtBearer) && {
+      'oauth2.jwt.authorization.grant.enabled': 'true',
+      'oauth2.jwt.authorization.grant.idp': trustedIssuer,
+    }),
+    ...(client.grant_types?.includes(tokenExchange) && { 'standard.token.exchange.enabled': 'true' }),
     ...(client.tls_client_certificate_bound_access_tokens === true && {
       'tls.client.certificate.bound.access.tokens': 'true',
     }),

@@ -12,13 +12,15 @@ import {
 import { freePort } from './free-port.ts'
 import { demandInstalled, keycloakFolder } from './installed-servers.ts'
 import { startJavaProcess } from './java-process.ts'
-import { createKeycloakAdmin, keycloakRealm } from './keycloak-admin.ts'
+import { createKeycloakAdmin, type KeycloakAdmin, keycloakRealm } from './keycloak-admin.ts'
+
+export interface Keycloak extends ConfigurableAuthorizationServer, Pick<KeycloakAdmin, 'trustIssuer'> {}
 
 /**
  * Keycloak with a realm for this test, configured by its admin REST API.
  * @throws {MissingServerError} if it is not installed
  */
-export async function startKeycloak(t: TestContext): Promise<ConfigurableAuthorizationServer> {
+export async function startKeycloak(t: TestContext): Promise<Keycloak> {
   const installed = demandInstalled('Keycloak', keycloakFolder())
   const [certificate, clientCertificate] = await Promise.all([
     createServerCertificate(['localhost']),
