@@ -152,7 +152,8 @@ function describeConnection(status: ConnectionStatus, describe: (finding: Findin
 function describeConfiguration(connection: Connection): Partial<ConnectionAnswer> {
   const { api, grant, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
   return {
-    ...(api && { api: `${api.origin}${api.basePath}` }),
+    ...(api?.origin !== undefined && { api: `${api.origin}${api.basePath}` }),
+    ...(api && 'hostFrom' in api && { api_hosts: api.hostFrom.within }),
     grant_type: grant.type,
     client_id: clientId,
     client_authentication: clientAuthentication.method,

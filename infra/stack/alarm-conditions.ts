@@ -19,6 +19,7 @@ export type ShareAlarmName =
 
 /** The alarms of a number. */
 export type NumberAlarmName =
+  | 'apiHostsRefused'
   | 'recordsNotAuthentic'
   | 'recordsNotTaken'
   | 'reloadsFailed'
@@ -127,6 +128,12 @@ function conditionsOfTokens(own: StackMetrics['own']) {
       minimum: 5,
       meaning:
         'An API cannot be reached, or its answers cannot be passed on to callers. Look for api_call_failed in the log of call-api.',
+    },
+    apiHostsRefused: {
+      metric: own.apiHostsRefused,
+      threshold: 1,
+      meaning:
+        'A token answer names a host that hostFrom does not allow, or one without a public address, so no call is made. Look for api_host_refused in the log of call-api.',
     },
     cacheBudgetExceeded: {
       counted: own.cacheBudgetExceeded,

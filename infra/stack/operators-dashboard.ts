@@ -31,7 +31,7 @@ export class OperatorsDashboard extends Dashboard {
       graph('HTTP API of Tokenwell', [api.requests, api.clientErrors, api.serverErrors], [api.slowLatency]),
     )
     this.addWidgets(
-      graph('API calls', [own.apiCalls, own.apiCallsFailed, own.apiTokensRejected]),
+      graph('API calls', [own.apiCalls, own.apiCallsFailed, own.apiHostsRefused, own.apiTokensRejected]),
       graph('API calls, milliseconds', [own.usualApiCall, own.slowApiCall]),
       ...functionGraphs('api calls', lambda),
     )

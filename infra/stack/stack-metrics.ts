@@ -65,6 +65,7 @@ function createOwnMetrics(stage: string) {
     usualApiCall: own('ApiCallDuration', Stats.p(50)),
     slowApiCall: own('ApiCallDuration', Stats.p(99)),
     apiCallsFailed: own('ApiCallsFailed'),
+    apiHostsRefused: own('ApiHostsRefused'),
     apiTokensRejected: own('ApiTokensRejected'),
     eventsFailed: own('EventsFailed'),
     oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),

@@ -1,7 +1,7 @@
 import type { Caller } from '../access-token/caller.ts'
 import { type CallerRequest, isYoung, type Token } from '../access-token/token.ts'
 import { inTime, type Pause } from '../base/time.ts'
-import type { Connection, ProtectedApi } from '../configuration/connection.ts'
+import type { ApiOfToken, Connection, ProtectedApi } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
 import type { TokenProvider } from '../get-token/get-token.ts'
@@ -10,8 +10,9 @@ import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
-import type { ApiAnswer, ApiEndpoint, ApiRequest } from './api-endpoint.ts'
+import { type ApiAnswer, ApiCallError, type ApiEndpoint, type ApiRequest } from './api-endpoint.ts'
 import { forwardedHeaders } from './forwarded-headers.ts'
+import { apiOfToken, whyRefused } from './host-from.ts'
 import { isTokenRejected, unauthorized } from './rejected-token.ts'
 import { returnedHeaders } from './returned-headers.ts'
 import { type CallDestination, createCallSender } from './send-call.ts'
@@ -44,6 +45,17 @@ interface ApiCallerDependencies {
   readonly log: Log
 }
 
+/** A call whose token says where it goes. */
+interface Unplaced extends Omit<CallDestination, 'api'> {
+  readonly api: ProtectedApi | ApiOfToken
+}
+
+interface PlacedAnswer {
+  readonly answer: ApiAnswer
+  /** Where the answer came from. */
+  readonly origin: string
+}
+
 /** `kept`: the rejected token has just replaced another one, and stays. */
 type Replacement = { readonly kind: 'replaced'; readonly token: Token } | { readonly kind: 'kept' }
 
@@ -66,8 +78,11 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
     const { connection } = await inTime(connections.get(asked.connection), deadline - now(), pause, outOfTime)
     const api = apiOf(connection)
     const request = requestFor(connection.name, api, asked)
-    const answer = await answerTo(tokenRequestOf(asked), request, { connection: connection.name, api, deadline })
-    const place = { api, target: request.target, callerPath: asked.callerPath }
+    const from = { connection: connection.name, api, deadline }
+    const { answer, origin } = await answerTo(tokenRequestOf(asked), request, from).catch(
+      tellOfRefusedHost(connection.name),
+    )
+    const place = { api: { ...api, origin }, target: request.target, callerPath: asked.callerPath }
     const { headers, leftOut } = returnedHeaders(answer.headers, place)
     for (const each of leftOut) log({ event: 'api_header_left_out', connection: connection.name, ...each })
     return { ...answer, headers }
@@ -76,17 +91,37 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
   async function answerTo(
     wanted: CallerRequest,
     request: Omit<ApiRequest, 'token'>,
-    destination: CallDestination,
-  ): Promise<ApiAnswer> {
-    const { connection, api, deadline } = destination
-    const { token } = await tokens.get(wanted, deadline)
-    const answer = await sendByLatestCertificate({ ...request, token: token.accessToken }, destination)
-    if (!isTokenRejected(answer, api.rejection) || isYoung(token, now())) return answer
+    { connection, api, deadline }: Unplaced,
+  ): Promise<PlacedAnswer> {
+    const token = await tokenFor(wanted, { api, deadline })
+    const first = { connection, api: apiOfToken(api, token), deadline }
+    const answer = await sendByLatestCertificate({ ...request, token: token.accessToken }, first)
+    const placed = { answer, origin: first.api.origin }
+    if (!isTokenRejected(answer, api.rejection) || isYoung(token, now())) return placed
 
     const replacement = await replace(wanted, token, deadline)
-    if (replacement.kind === 'kept') return answer
+    if (replacement.kind === 'kept') return placed
     log({ event: 'api_call_repeated', connection, reason: 'token_rejected' })
-    return await sender.send({ ...request, token: replacement.token.accessToken }, destination)
+    // The new token may be for another host.
+    const second = { connection, api: apiOfToken(api, replacement.token), deadline }
+    const again = await sender.send({ ...request, token: replacement.token.accessToken }, second)
+    return { answer: again, origin: second.api.origin }
+  }
+
+  async function tokenFor(wanted: CallerRequest, { api, deadline }: Omit<Unplaced, 'connection'>): Promise<Token> {
+    const { token } = await tokens.get(wanted, deadline)
+    // For some seconds after `hostFrom` was set, memory may have a token of the earlier elements.
+    if (!('hostFrom' in api) || token.passedOn) return token
+    const replacement = await replace(wanted, token, deadline)
+    return replacement.kind === 'kept' ? token : replacement.token
+  }
+
+  function tellOfRefusedHost(connection: string): (error: unknown) => never {
+    return function tell(error) {
+      const why = error instanceof ApiCallError ? whyRefused(error) : undefined
+      if (why) log({ event: 'api_host_refused', connection, why, reason: (error as ApiCallError).message })
+      throw error
+    }
   }
 
   /** A token may be bound to a newer client certificate than the one that this process has read (RFC 8705 section 3). */
@@ -131,19 +166,19 @@ function throwTimedOut(connection: string): never {
 
 function requestFor(
   connection: string,
-  api: ProtectedApi,
+  { basePath }: Pick<ProtectedApi, 'basePath'>,
   { method, path, query, headers, cookies, body }: ApiCall,
 ): Omit<ApiRequest, 'token'> {
   return {
     connection,
     method,
-    target: targetWithin(api.basePath, path, query),
+    target: targetWithin(basePath, path, query),
     headers: forwardedHeaders(headers, cookies),
     ...(body && { body }),
   }
 }
 
-function apiOf({ name, api }: Connection): ProtectedApi {
+function apiOf({ name, api }: Connection): ProtectedApi | ApiOfToken {
   if (api) return api
   throw new ConfigurationError([
     {

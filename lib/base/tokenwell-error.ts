@@ -37,7 +37,9 @@ export const ownErrorCodes = [
 /** The error types of RFC 9209 section 2.3 that an API call can end with. */
 export const apiCallErrorCodes = [
   'dns_error',
+  'destination_not_found',
   'destination_unavailable',
+  'destination_ip_prohibited',
   'destination_ip_unroutable',
   'connection_refused',
   'connection_terminated',

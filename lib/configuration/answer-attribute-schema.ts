@@ -1,5 +1,7 @@
 import * as v from 'valibot'
-import { oneOrMoreTexts } from './attribute-schema.ts'
+import { isJsonArray, type JsonObject } from '../base/decoding.ts'
+import { object, oneOrMoreTexts } from './attribute-schema.ts'
+import { isHostPattern } from './host-pattern.ts'
 import { foldedParameterName } from './value-syntax.ts'
 
 /* The attributes that say what a token answer means beside its token. */
@@ -51,3 +53,35 @@ export const passOn = v.pipe(
   }),
   v.description("Members of the authorization server's token answer that callers get beside the token."),
 )
+
+const hostFromMessage = 'an object with member, the name of a member of the token answer, and within, a list of hosts'
+const mostHosts = 50
+interface HostFromAttribute {
+  readonly member: string
+  readonly within: readonly string[]
+}
+export const hostFrom = v.pipe(
+  object<HostFromAttribute & JsonObject>(hostFromMessage, ({ member, within, ...others }) => [
+    ...Object.keys(others).map((name) => `Take out ${name}: there are only member and within.`),
+    ...(typeof member === 'string'
+      ? complainOfMember(member)
+      : ['Set member to the name of the member of the token answer that has the origin of the API.']),
+    ...complainOfHosts(within),
+  ]),
+  v.transform(
+    ({ member, within }): HostFromAttribute => ({ member, within: within.map((host) => host.toLowerCase()) }),
+  ),
+  v.description('Where the API is, if the token answer says it. within lists the hosts that it may name.'),
+)
+
+function complainOfHosts(within: unknown): string[] {
+  if (!isJsonArray(within) || within.length === 0 || within.length > mostHosts)
+    return [
+      `Set within to a list of 1 to ${mostHosts} hosts that the member may name, such as *.my.salesforce.com. Without it, an answer could send tokens to any host.`,
+    ]
+  return within.every((host) => typeof host === 'string' && isHostPattern(host.toLowerCase()))
+    ? []
+    : [
+        'Each entry of within must be the name of a host, or *. and a domain of at least two labels, such as *.my.salesforce.com. An entry has no scheme, path, address or dot at its end.',
+      ]
+}

@@ -20,7 +20,7 @@ export interface Connection {
   /** Its elements, each as `kind/id`. */
   readonly elements: readonly string[]
   /** Absent if `host` is left out. Then callers get tokens, but Tokenwell makes no API calls. */
-  readonly api?: ProtectedApi
+  readonly api?: ProtectedApi | ApiOfToken
   readonly grant: Grant
   readonly clientId: string
   readonly clientAuthentication: ClientAuthentication
@@ -210,14 +210,34 @@ export function secretsInHeaders({ headers = {} }: ResolvedAuthorizationServer):
   return Object.values(headers).flatMap((value) => (typeof value === 'string' ? [] : [value.secret]))
 }
 
-/** The API of a connection. Tokenwell calls it with the connection's token. */
-export interface ProtectedApi extends Transport {
-  /** Such as `https://api.example.com:8443`. */
-  readonly origin: string
+interface Api extends Transport {
   /** The prefix of each path: empty, or with a slash at the beginning and none at the end. */
   readonly basePath: string
   /** Which answers with 401 mean that the API rejected the token. */
   readonly rejection: TokenRejection
+}
+
+/** The API of a connection. Tokenwell calls it with the connection's token. */
+export interface ProtectedApi extends Api {
+  /** Such as `https://api.example.com:8443`. */
+  readonly origin: string
+  /** The answer of an authorization server chose the origin: it is reached at public addresses only. */
+  readonly isPublicOnly?: true
+}
+
+/** An API whose origin each token answer names. */
+export interface ApiOfToken extends Api {
+  readonly origin?: undefined
+  readonly hostFrom: HostFrom
+}
+
+export interface HostFrom {
+  /** The member of the token answer that has the origin. It is one of `passOn`. */
+  readonly member: string
+  /** The hosts that it may name: `api.example.com`, or `*.example.com` for all hosts below a domain. In lower case. */
+  readonly within: readonly string[]
+  /** The hosts that are reached without `proxy`. */
+  readonly noProxy: readonly string[]
 }
 
 /** Any 401, or only a 401 whose challenge says `invalid_token` (RFC 6750 section 3.1). */

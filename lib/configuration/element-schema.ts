@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { findDuplicateName, isDeeplyNested, isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
-import { passOn } from './answer-attribute-schema.ts'
+import { hostFrom, passOn } from './answer-attribute-schema.ts'
 import { header, omit } from './assertion-schema.ts'
 import {
   assertionParameters,
@@ -127,6 +127,7 @@ export const elementSchemas = {
     parameters: v.exactOptional(parameters),
     requestMay: v.exactOptional(requestMay),
     passOn: v.exactOptional(passOn),
+    hostFrom: v.exactOptional(hostFrom),
     defaultScope: v.exactOptional(
       v.pipe(
         scope,

@@ -17,6 +17,7 @@ import { tokenExchange } from './grant-type.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
 import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
 import { resolveGrant } from './resolve-grant.ts'
+import { passedOnMembers } from './resolve-host-from.ts'
 import { foldedParameterName } from './value-syntax.ts'
 
 /**
@@ -104,6 +105,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   const warming = resolveWarming(endpoint, config, root, findings)
 
   const api = resolveApi(resolution, name, endpoint, config)
+  const passOn = passedOnMembers(config)
   const authorizationServer = resolveAuthorizationServer(resolution, config.authServerRef)
   const authentication = resolveClientAuthentication(resolution, element, config, grant)
   if (!authorizationServer || !authentication || !grant) return undefined
@@ -116,7 +118,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
     ...authentication,
     authorizationServer,
     parameters: parametersOf(config),
-    ...(config.passOn && { passOn: config.passOn }),
+    ...(passOn.length > 0 && { passOn }),
     ...(config.requestMay && { requestMay: config.requestMay }),
     ...(endpoint.clientCertificateSubjects && { clientCertificateSubjects: endpoint.clientCertificateSubjects }),
     ...(warming && { warming }),

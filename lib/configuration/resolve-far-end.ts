@@ -1,4 +1,5 @@
 import type {
+  ApiOfToken,
   HttpProxy,
   ProtectedApi,
   ResolvedAuthorizationServer,
@@ -15,6 +16,7 @@ import {
 } from './element.ts'
 import type { ElementGraph, Resolution } from './element-graph.ts'
 import { isReachedDirectly } from './no-proxy.ts'
+import { resolveHostFrom } from './resolve-host-from.ts'
 
 const serverDefaults = {
   connectTimeoutMilliseconds: 3_000,
@@ -94,28 +96,27 @@ function isLoopback(hostname: string): boolean {
 
 const apiDefaults = { connectTimeoutMilliseconds: 30_000, receiveTimeoutMilliseconds: 60_000 } as const
 
-/** The API of the connection. Undefined if the element has no host. */
+/** The API of the connection. Undefined if the elements name no host and no member of an answer that does. */
 export function resolveApi(
   resolution: Resolution,
   name: string,
   endpoint: EndpointConnection,
   config: OAuthConfig,
-): ProtectedApi | undefined {
+): ProtectedApi | ApiOfToken | undefined {
   const { findings } = resolution
   const element: ElementReference = { kind: 'endpointConnection', id: name }
   const rejection = resolveRejection(resolution, endpoint, config)
+  const basePath = (endpoint.domainBasePath ?? '').replace(/\/+$/, '')
+  const hostFrom = resolveHostFrom(resolution, element, endpoint, config)
+  if (hostFrom)
+    return { hostFrom, basePath, ...resolveTransport(resolution, undefined, endpoint, apiDefaults), rejection }
   if (endpoint.host === undefined) {
     if (!findings.isWrittenWrong(element, 'host')) resolution.advice?.onEndpointWithoutHost(endpoint, element)
     return undefined
   }
 
   const url = resolveUrl(resolution, element, endpoint.host, endpoint.port)
-  return {
-    origin: url.origin,
-    basePath: (endpoint.domainBasePath ?? '').replace(/\/+$/, ''),
-    ...resolveTransport(resolution, url, endpoint, apiDefaults),
-    rejection,
-  }
+  return { origin: url.origin, basePath, ...resolveTransport(resolution, url, endpoint, apiDefaults), rejection }
 }
 
 /** z/OS Connect documents the value 2 but does not implement it. */
@@ -156,9 +157,10 @@ interface TransportAttributes {
   readonly receiveTimeout?: number
 }
 
+/** @param url undefined if a token answer says where the server is */
 function resolveTransport(
   resolution: Resolution,
-  url: URL,
+  url: URL | undefined,
   { sslCertsRef, proxyConfigRef, connectionTimeout, receiveTimeout }: TransportAttributes,
   defaults: { readonly connectTimeoutMilliseconds: number; readonly receiveTimeoutMilliseconds: number },
 ): Transport {
@@ -188,10 +190,14 @@ function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsCo
   }
 }
 
-function resolveProxy({ graph, findings }: Resolution, url: URL, id: string | undefined): HttpProxy | undefined {
-  // noProxy is decided only here, and never by the environment. So a connection either has a proxy or has not.
+function resolveProxy(
+  { graph, findings }: Resolution,
+  url: URL | undefined,
+  id: string | undefined,
+): HttpProxy | undefined {
+  // noProxy is decided only by elements, and never by the environment. So a server either has a proxy or has not.
   const config = graph.get('proxyConfig', id)
-  if (id === undefined || !config || isReachedDirectly(url, config.noProxy ?? [])) return undefined
+  if (id === undefined || !config || (url && isReachedDirectly(url, config.noProxy ?? []))) return undefined
   const { host, port } = config
   // The same element as for a client secret: a user name is no secret, and passwords are checked in one place.
   const credentials = graph.get('authData', config.basicAuthRef)

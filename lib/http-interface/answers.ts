@@ -39,6 +39,7 @@ export const connectionSchema = v.object({
   usable: flag('Whether its elements have no mistake and it is not disabled.'),
   disabled: v.exactOptional(flag('Whether the operator has disabled it.')),
   api: v.exactOptional(text('Host and base path of its API.')),
+  api_hosts: v.exactOptional(texts('The hosts of its API that token answers may name (hostFrom).')),
   grant_type: v.exactOptional(text('The grant type of its token requests.')),
   client_id: v.exactOptional(text('The client id at the authorization server.')),
   client_authentication: v.exactOptional(text('The authentication method of the client.')),

@@ -88,7 +88,9 @@ function statusOf(error: TokenwellError): PublicStatus {
       return tooLate
     case 'unreadable_answer':
     case 'dns_error':
+    case 'destination_not_found':
     case 'destination_unavailable':
+    case 'destination_ip_prohibited':
     case 'destination_ip_unroutable':
     case 'connection_refused':
     case 'connection_terminated':

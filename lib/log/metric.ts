@@ -46,6 +46,8 @@ export const metricUnits = {
   ApiCallDuration: 'Milliseconds',
   /** An API gave no answer that could be passed on. */
   ApiCallsFailed: 'Count',
+  /** A token answer named no host, or one at which the API must not be called. */
+  ApiHostsRefused: 'Count',
   /** An API rejected a token, and the call was repeated with another one. */
   ApiTokensRejected: 'Count',
   /** Counts each attempt. */

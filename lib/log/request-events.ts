@@ -23,6 +23,19 @@ export const requestEvents = {
       `The API of the connection ${event.connection} gave no usable answer: ${event.code} after ${event.milliseconds} ms.`,
     isShownWhileServing: true,
   }),
+  /** No call was made: a token answer names a host that `hostFrom` does not allow, or one without a public address. */
+  api_host_refused: row<
+    OfConnection & {
+      readonly why: 'missing' | 'not_an_origin' | 'not_within' | 'not_public'
+      readonly reason: string
+    }
+  >({
+    level: 'warn',
+    metrics: () => ({ ApiHostsRefused: 1 }),
+    dimensions: ['connection'],
+    sentence: (event) => `No call was made for the connection ${event.connection} (${event.why}): ${event.reason}`,
+    isShownWhileServing: true,
+  }),
   /** The call is repeated: with another token, over another connection, or with another client certificate. */
   api_call_repeated: row<
     OfConnection & { readonly reason: 'token_rejected' | 'dead_connection' | 'newer_certificate' }

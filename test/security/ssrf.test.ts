@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import dns from 'node:dns'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { listen } from '../../infra/local/listen.ts'
@@ -11,11 +12,13 @@ import {
   tokenAnswer,
 } from '../support/functions/issue-token-with-scripted-server.ts'
 import { tokenRequest } from '../support/functions/load-function.ts'
+import { captureLog } from '../support/output/captured-log.ts'
 import { startScriptedApi } from '../support/servers/scripted-api.ts'
+import { type ChosenHost, chosenHosts, within } from './chosen-hosts.ts'
 
 /*
  * Only elements decide where requests go, and they can name only servers with TLS. A caller can't add a target: not by
- * a path, not by a header, and not by an answer of the far end.
+ * a path, not by a header, and not by an answer of the far end. A token answer may choose a host only where hostFrom allows it.
  */
 
 /** Bad targets of any kind. Each must be found when the elements are read, not when a request is sent. */
@@ -455,4 +458,77 @@ test('nothing that a token endpoint answers, and nothing that a caller asks for,
   }
   assert.equal(set.requests.length, names.length, 'all requests went to the endpoint in the elements')
   assert.equal(other.connections(), 0)
+})
+
+/** Each name but localhost has these addresses. */
+const privateAddresses = [
+  '10.0.0.1',
+  '127.0.0.1',
+  '169.254.169.254',
+  '192.168.0.1',
+  '::1',
+  'fd00:ec2::254',
+  '::ffff:10.0.0.1',
+]
+
+/** The DNS, which is a far end: it knows this machine, and leads every other name to a private address. Returns the names. */
+function leadToPrivateAddresses(t: TestContext): readonly string[] {
+  const names: string[] = []
+  const real = dns.lookup
+  const lookup = (name: string, options: object, callback: (error: Error | null, found: unknown) => void) => {
+    if (name === 'localhost') return real(name, options as dns.LookupAllOptions, callback as never)
+    names.push(name)
+    const found = privateAddresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
+    callback(null, found)
+  }
+  t.mock.method(dns, 'lookup', lookup as never)
+  return names
+}
+
+/** call-api with one connection for each row. The token answer of each has the row's value as instance_url. */
+async function startWithChosenHosts(t: TestContext, rows: readonly ChosenHost[]) {
+  return await startCallApiWithScriptedServers(t, undefined, {
+    elements: { oAuth: { hostFrom: { member: 'instance_url', within } } },
+    moreElements: ({ endpointConnection = {} }) => {
+      const { host: _host, directInvocation: _direct, ...attributes } = endpointConnection['conn'] ?? {}
+      return { endpointConnection: Object.fromEntries(rows.map((_row, index) => [`row-${index}`, attributes])) }
+    },
+    tokens: (_request, _response, index) => tokenAnswer({ instance_url: rows[index]?.value }),
+  })
+}
+
+test('a token answer can choose no host but those that hostFrom allows, and no private address, however it names it', async (t) => {
+  const names = leadToPrivateAddresses(t)
+  const log = captureLog(t)
+  const { call, tokens, api } = await startWithChosenHosts(t, chosenHosts)
+  for (const [index, { value, outcome, host }] of chosenHosts.entries()) {
+    const what = JSON.stringify(value)
+    const [lookedUp, told] = [names.length, log.length]
+    const { status, proxyError } = await call({ connection: `row-${index}` })
+    assert.equal(tokens.requests.length, index + 1, what)
+    const isAllowed = outcome === 'looked_up'
+    assert.deepEqual(
+      [status, proxyError],
+      [502, isAllowed ? 'destination_ip_prohibited' : 'destination_not_found'],
+      what,
+    )
+    assert.deepEqual(names.slice(lookedUp), isAllowed ? [host] : [], what)
+    const [refused, ...more] = log.slice(told).filter(({ event }) => event === 'api_host_refused')
+    assert.deepEqual(more, [])
+    assert.equal(refused && 'why' in refused && refused.why, isAllowed ? 'not_public' : outcome, what)
+  }
+  assert.equal(api.connections(), 0)
+})
+
+test('a refused value is not repeated to the caller or in the log, except for the name of a host', async (t) => {
+  const log = captureLog(t)
+  const values = [
+    'https://user:hunter2@acme.my.salesforce.com',
+    'https://acme.my.salesforce.com/hunter2?hunter2#hunter2',
+  ]
+  const rows = values.map((value) => ({ value, outcome: 'not_an_origin' as const }))
+  const { call } = await startWithChosenHosts(t, rows)
+  for (const [index] of rows.entries())
+    assert.doesNotMatch(JSON.stringify(await call({ connection: `row-${index}` })), /hunter2|acme/)
+  assert.doesNotMatch(JSON.stringify(log), /hunter2|acme/)
 })

@@ -4,7 +4,10 @@ import { ProxyRefusedError } from './connector.ts'
 import { UntrustedChainError, untrustedCodes } from './missing-issuer.ts'
 
 /** What can go wrong between Tokenwell and a server. */
-export type ConnectionFailureType = Exclude<ApiCallErrorCode, 'http_response_incomplete' | 'http_response_body_size'>
+export type ConnectionFailureType = Exclude<
+  ApiCallErrorCode,
+  'destination_not_found' | 'http_response_incomplete' | 'http_response_body_size'
+>
 
 export interface ConnectionFailure {
   readonly type: ConnectionFailureType
@@ -59,6 +62,12 @@ export function readConnectionFailure(
       return certificateError(
         `${farEnd} sent a certificate that is not valid for the host name in its element. Check the host name.`,
       )
+    case 'ERR_ADDRESS_NOT_PUBLIC':
+      return {
+        type: 'destination_ip_prohibited',
+        message: `${farEnd} has no public address. A token answer named this host (hostFrom), so Tokenwell connects to public addresses only. Check the DNS records of the host, and who can change them.`,
+        isLasting: true,
+      }
     case 'UND_ERR_HEADERS_TIMEOUT':
       return {
         type: 'http_response_timeout',

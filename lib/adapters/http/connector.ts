@@ -1,10 +1,11 @@
 import { request } from 'node:http'
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { HttpProxy, ProtectedApi, ResolvedAuthorizationServer, Transport } from '../../configuration/connection.ts'
 import { canonicalHost } from '../../configuration/value-syntax.ts'
 import type { SecretStore } from '../../secret/secret-store.ts'
 import { demandHost, demandUnreserved, readPassword, type SecretUse } from '../../signing/secret-use.ts'
 import { namingMissingIssuer } from './missing-issuer.ts'
+import { AddressNotPublicError, lookupPublicly } from './public-address.ts'
 import { readTlsIdentity } from './tls-identity.ts'
 import { buildConnector, errors } from './undici.ts'
 
@@ -26,9 +27,22 @@ export async function createConnector(
   const bounds = { timeout, allowH2: false, minVersion: tls.minimumVersion }
   const { allowPartialTrustChain = false } = tls
   // Set explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED cannot turn it off.
-  const direct = buildConnector({ ...bounds, ...identity, allowPartialTrustChain, rejectUnauthorized: true })
+  const trust = { ...identity, allowPartialTrustChain, rejectUnauthorized: true }
+  // The proxy resolves the name itself: then only the name has been checked.
+  const isChecked = 'isPublicOnly' in transport && transport.isPublicOnly && !proxy
+  const direct = isChecked
+    ? toPublicAddresses(buildConnector({ ...bounds, ...trust, lookup: lookupPublicly }))
+    : buildConnector({ ...bounds, ...trust })
   const connect = namingMissingIssuer(direct, identity.ca)
   return proxy ? throughProxy(connect, proxy, await proxyHeaders(proxy, secrets), timeout) : connect
+}
+
+/** No lookup is made for a host that is an address. */
+function toPublicAddresses(connect: Connector): Connector {
+  return function connectToPublicAddress(options, callback) {
+    if (isIP(options.hostname) === 0) connect(options, callback)
+    else callback(new AddressNotPublicError(), null)
+  }
 }
 
 /** The names of all secrets that a connector needs. */

@@ -31,8 +31,11 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
 
   return {
     async send(api, request, limits) {
-      const { origin, tls, proxy, connectTimeoutMilliseconds } = api
-      const name = JSON.stringify([request.connection, origin, tls, proxy, connectTimeoutMilliseconds])
+      const { origin, isPublicOnly = false, tls, proxy, connectTimeoutMilliseconds } = api
+      const name = JSON.stringify([
+        request.connection,
+        ...[origin, isPublicOnly, tls, proxy, connectTimeoutMilliseconds],
+      ])
       const connections = await connectionsCache.get(name, api)
       const connection = await connections.take(limits.maximumIdleMilliseconds)
       const usedBefore = connection.socket

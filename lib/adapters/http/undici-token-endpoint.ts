@@ -225,6 +225,7 @@ export function describeTokenEndpointFailure(
       return new UnreadableAnswerError(message)
     case 'dns_error':
     case 'destination_unavailable':
+    case 'destination_ip_prohibited':
     case 'destination_ip_unroutable':
     case 'connection_refused':
     case 'connection_timeout':

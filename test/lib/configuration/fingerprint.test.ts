@@ -128,6 +128,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     parameters: counts({ tenant: 't' }),
     requestMay: counts({ audience: true }),
     passOn: counts(['instance_url']),
+    hostFrom: counts({ member: 'instance_url', within: ['*.example.com'] }),
     defaultScope: counts('a', { given: { oAuthConfig: { requestMay: { scope: ['a', 'b'] }, defaultScope: 'b' } } }),
     acceptedWarnings: isNothing('anything'),
   },

@@ -17,7 +17,7 @@ async function theApi(t: TestContext, changes: ElementChanges, more: RawElements
   const elements = { ...exampleElements(exampleIssuer, changes), ...more }
   const { api, warnings } = await resolveConn(t, elements)
   assert.deepEqual(warnings.map(describeFinding), [])
-  assert.ok(api)
+  assert.ok(api?.origin !== undefined)
   return api
 }
 

@@ -330,6 +330,11 @@ async function ofCalls(t: TestContext): Promise<readonly LogEvent[]> {
   age(11_000)
   await call()
   await call()
+  const hostFrom = { member: 'instance_url', within: ['api.example.com'] }
+  const refused = await startCallApiWithScriptedServers(t, undefined, {
+    elements: { oAuth: { hostFrom }, endpoint: { host: undefined } },
+  })
+  await refused.call()
   return log
 }
 

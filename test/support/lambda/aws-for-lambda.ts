@@ -84,6 +84,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   secret_date_noticed: true,
   api_called: true,
   api_call_failed: true,
+  api_host_refused: true,
   api_call_repeated: true,
   api_header_left_out: true,
   request_failed: true,
