@@ -4,7 +4,7 @@
 
 /** Letters, digits and hyphens (RFC 1123 section 2.1). A name in Unicode has to be written in its ASCII form (RFC 5890). */
 const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
-/** At least two labels, the last of which begins with a letter. So no form of an IP address is a name. */
+/** At least two labels. The last one begins with a letter, so no form of an IP address is a name. */
 const nameForm = new RegExp(`^(?=.{1,253}$)(?:${label}\\.)+(?=[a-z])${label}$`)
 const anyBelow = '*.'
 /** A server on this machine. Only a local run may name one. */

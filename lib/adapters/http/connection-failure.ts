@@ -65,7 +65,7 @@ export function readConnectionFailure(
     case 'ERR_ADDRESS_NOT_PUBLIC':
       return {
         type: 'destination_ip_prohibited',
-        message: `${farEnd} has no public address. A token answer named this host (hostFrom), so Tokenwell connects to public addresses only. Check the DNS records of the host, and who can change them.`,
+        message: `${farEnd} has no public address. A token answer named this host (hostFrom), so Tokenwell connects to public addresses only. Check the DNS records of the host.`,
         isLasting: true,
       }
     case 'UND_ERR_HEADERS_TIMEOUT':

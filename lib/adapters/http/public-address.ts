@@ -61,7 +61,7 @@ export class AddressNotPublicError extends Error {
 }
 
 /**
- * Finds the public addresses of a host, and fails if there are none. A socket connects to what its lookup returns, so no later answer of
+ * Finds the public addresses of a host, and fails for a host without one. A socket connects to what its lookup returns, so no later answer of
  * the DNS can lead it elsewhere.
  */
 export const lookupPublicly: LookupFunction = function lookupPublicly(hostname, options, callback) {
