@@ -165,6 +165,23 @@ test('no log of a refusal names the user: iss and sub are those of the elements,
   assert.doesNotMatch(JSON.stringify(log), /canary|some\.one/)
 })
 
+test('a code or a token_type of the server that repeats the user gets into no log', async (t) => {
+  const answers = [
+    { status: 400, body: { error: 'canary-alice_is_unknown' } },
+    { status: 400, body: { error: 'user:canary-pid-01017012345' } },
+    { body: { access_token: 'x', token_type: 'token of canary-alice' } },
+    { body: { user: 'canary-alice', 'canary-alice': 'x' } },
+  ]
+  for (const answer of answers) {
+    const log = captureLog(t)
+    const set = await startIssueTokenWithScriptedServer(t, taking({ sub: true, pid: true }), () => answer)
+    const { status } = await set.http(forUser(alice, 'claim.pid=canary-pid-01017012345'))
+    assert.ok(status >= 400)
+    assert.ok(log.some(({ event }) => event === 'token_request_failed'))
+    assert.doesNotMatch(JSON.stringify(log), /canary/)
+  }
+})
+
 test('a caller that guesses users is stopped after ten, and other callers are not', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, taking({ sub: true }), ({ form }) =>
     decodeJwt(form.get('assertion') ?? '').sub === 'bob'

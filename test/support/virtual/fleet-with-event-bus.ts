@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { HandedOutToken } from '../../../lib/get-token/get-token.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import { exampleIssuer } from '../elements/element-store.ts'
-import { type ElementChanges, exampleElements, type RawElements } from '../elements/elements.ts'
+import { type ElementChanges, exampleElements, type RawElements, withoutUndefined } from '../elements/elements.ts'
 import { overhear } from '../output/canary.ts'
 import { createQueueingEventBus, type QueueingEventBus } from './queueing-event-bus.ts'
 import {
@@ -48,10 +48,8 @@ export function createFleetWithEventBus(
   options: FleetWithEventBusOptions = {},
 ): FleetWithEventBus {
   const { changes: first = {}, size = 2, eventBus: bus = createQueueingEventBus(), ...others } = options
-  const asElements = (changes: ElementChanges, more?: RawElements) => ({
-    ...exampleElements(exampleIssuer, changes),
-    ...more,
-  })
+  const asElements = (changes: ElementChanges, more?: RawElements) =>
+    withoutUndefined({ ...exampleElements(exampleIssuer, changes), ...more })
   const elements = changeableElements(asElements(first))
   const processes: TokensInVirtualTime[] = []
   const join: FleetWithEventBus['join'] = (more = {}, own = endpoint) => {
