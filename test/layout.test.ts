@@ -256,6 +256,7 @@ test('a secret is revealed only where it is used', () => {
     'functions/issue-token/handler.ts',
     'infra/local/register-clients.ts',
     'infra/local/workspace.ts',
+    'lib/access-token/callers-token.ts',
     'lib/access-token/lifetime.ts',
     'lib/access-token/token.ts',
     'lib/adapters/aws/secrets-manager-rotation.ts',

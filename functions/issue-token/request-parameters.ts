@@ -1,5 +1,6 @@
 import { readStrictJson } from '../../lib/adapters/json/strict-json.ts'
 import { InvalidRequestError } from '../../lib/admission/invalid-request.ts'
+import { grantParameters } from '../../lib/admission/parameter-names.ts'
 import { decodeUtf8, isJsonObject, maximumJsonDepth } from '../../lib/base/decoding.ts'
 import { authorizationDetails } from '../../lib/configuration/authorization-details.ts'
 import { foldedParameterName, isParameterName } from '../../lib/configuration/value-syntax.ts'
@@ -13,7 +14,7 @@ const maximumNames = 100
 /** Far above any token request. Lambda would let 6 MB through. */
 const maximumBodyBytes = 64 * 1024
 const severalValues: readonly string[] = ['scope', 'resource']
-const singleLined: readonly string[] = ['grant_type', 'scope', 'resource', 'audience', 'username', 'password']
+const singleLined: readonly string[] = grantParameters
 
 /**
  * The parameters of a form or a JSON object.

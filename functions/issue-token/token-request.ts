@@ -1,8 +1,9 @@
+import type { CallersToken } from '../../lib/access-token/callers-token.ts'
 import { isTokenId, type TokenRequest } from '../../lib/access-token/token.ts'
 import { InvalidRequestError } from '../../lib/admission/invalid-request.ts'
 import { claimPrefix, clientParameters, grantParameters, queryParameters } from '../../lib/admission/parameter-names.ts'
 import { isSubject, readSubjectSegment } from '../../lib/configuration/subject.ts'
-import { isResourceIndicator, isScopeToken } from '../../lib/configuration/value-syntax.ts'
+import { isExchangedTokenType, isResourceIndicator, isScopeToken } from '../../lib/configuration/value-syntax.ts'
 import { connectionOf } from '../../lib/http-interface/entrance.ts'
 import type { DirectEntry, UnqualifiedEntry } from '../../lib/http-interface/entry.ts'
 import { type HttpEvent, namedConnection } from '../../lib/http-interface/http-event.ts'
@@ -94,6 +95,8 @@ function createTokenRequest(connection: string, body: Parameters, query: Paramet
   const scope = readScope(body)
   const resource = readResource(body)
   const claims = readClaims(body)
+  const subjectToken = readCallersToken('subject_token', body)
+  const actorToken = readCallersToken('actor_token', body)
   const minimumSeconds = readMinimumSeconds(query)
   const rejectedTokenId = readTokenId('rejected_token_id', query)
   return {
@@ -105,6 +108,8 @@ function createTokenRequest(connection: string, body: Parameters, query: Paramet
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password: new Secret(password) }),
     ...(claims && { claims }),
+    ...(subjectToken && { subjectToken }),
+    ...(actorToken && { actorToken }),
     further: readFurther(body),
     ...(minimumSeconds !== undefined && { minimumSeconds }),
     ...(rejectedTokenId !== undefined && { rejectedTokenId }),
@@ -142,6 +147,19 @@ function readClaims(body: Parameters): TokenRequest['claims'] {
 
 function isClaimParameter(name: string): boolean {
   return name.startsWith(claimPrefix) && name.length > claimPrefix.length
+}
+
+/** RFC 8693 section 2.1: a type never comes without its token. */
+function readCallersToken(name: 'subject_token' | 'actor_token', body: Parameters): CallersToken | undefined {
+  const [token] = body.get(name) ?? []
+  const [type] = body.get(`${name}_type`) ?? []
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
+    throw new InvalidRequestError(name, 'must be a token alone: printable ASCII characters without blanks.')
+  if (type !== undefined && !isExchangedTokenType(type))
+    throw new InvalidRequestError(`${name}_type`, 'must be an absolute URI of at most 256 characters.')
+  if (token !== undefined) return { token: new Secret(token), ...(type !== undefined && { type }) }
+  if (type === undefined) return undefined
+  throw new InvalidRequestError(`${name}_type`, `is sent without ${name}. Leave it out, or send ${name} too.`)
 }
 
 function readFurther(body: Parameters): Readonly<Record<string, string>> {

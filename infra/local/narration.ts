@@ -71,6 +71,10 @@ export function narrateWhileServing(print: Print): void {
   })
 }
 
+/** The parameters that are JWTs of Tokenwell: they are shown decoded, without the signature. */
+const signedByTokenwell: readonly string[] = ['client_assertion', 'assertion', 'subject_token', 'actor_token']
+const secretNames: readonly string[] = ['password', 'client_secret']
+
 function narrateRequest(request: SentRequest, print: Print): void {
   const { origin, path, method, body } = request
   if (bearerTokensOf(request).length > 0) {
@@ -80,8 +84,8 @@ function narrateRequest(request: SentRequest, print: Print): void {
   print(`  ${method} ${origin}${path}`)
   const form = new URLSearchParams(Buffer.isBuffer(body) ? body.toString() : '')
   for (const [name, value] of form) {
-    if (name === 'client_assertion') narrateAssertion(value, print)
-    else print(`     ${name}=${name === 'password' ? '[secret]' : value}`)
+    if (signedByTokenwell.includes(name) && value.startsWith('eyJ')) narrateAssertion(name, value, print)
+    else print(`     ${name}=${[...signedByTokenwell, ...secretNames].includes(name) ? '[secret]' : value}`)
   }
 }
 
@@ -90,8 +94,8 @@ function bearerTokensOf({ headers }: SentRequest): string[] {
   return headers.flat().flatMap((each) => /^Bearer (.+)$/.exec(each)?.[1] ?? [])
 }
 
-function narrateAssertion(assertion: string, print: Print): void {
-  print('     client_assertion, decoded:')
+function narrateAssertion(name: string, assertion: string, print: Print): void {
+  print(`     ${name}, decoded:`)
   print(`       header ${JSON.stringify(decodeProtectedHeader(assertion))}`)
   print(`       claims ${JSON.stringify(decodeJwt(assertion))}`)
 }

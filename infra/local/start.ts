@@ -145,16 +145,21 @@ function requestedPort(): readonly [port: number, host: string, whereTaken: { ma
   ]
 }
 
-/** The connection `conn` of the z/OS Connect example, or else the first connection that needs no user. */
+/** The connection `conn` of the z/OS Connect example, or else the first connection that needs no user and no token of a caller. */
 async function firstConnection({ elementsPath, deployment }: Workspace): Promise<ListedConnection> {
   const listed = await listConnections(fileElements(elementsPath), deployment)
   const chosen =
     listed.find(({ name }) => name === 'conn') ??
-    listed.find(({ connection }) => connection && connection.grant.type !== 'password') ??
+    listed.find(({ connection }) => connection && needsNoCaller(connection)) ??
     listed[0]
   if (!chosen)
     throw new LocalRunError(`${elementsPath} contains no endpointConnection. Add one: see lib/configuration/README.md.`)
   return chosen
+}
+
+/** Whether a token needs no user and no token that only a caller has. */
+function needsNoCaller({ grant }: Connection): boolean {
+  return grant.type !== 'password' && !('subject' in grant && grant.subject.assertion === undefined)
 }
 
 function describe({ clientId, clientAuthentication, grant, authorizationServer }: Connection): string {

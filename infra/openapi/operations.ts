@@ -192,6 +192,7 @@ function callApi(method: Method): Operation {
 
 type GrantParameter = (typeof grantParameters)[number]
 
+const callersToken = (description: string) => ({ type: 'string', format: 'password', description })
 const listOfTexts = { type: 'array', items: { type: 'string' } }
 
 /** The parameters of every token request. The elements can allow more by `requestMay`. */
@@ -199,12 +200,19 @@ export function tokenRequestSchema(form: 'form' | 'json'): object {
   const scope = form === 'form' ? { type: 'string' } : { anyOf: [{ type: 'string' }, listOfTexts] }
   const resource = form === 'form' ? listOfTexts : { anyOf: [{ type: 'string' }, listOfTexts] }
   const properties: Readonly<Record<GrantParameter, object>> = {
-    grant_type: { type: 'string', description: "The connection's own grant type, or nothing." },
+    grant_type: {
+      type: 'string',
+      description: 'What the request sends: client_credentials, password or token-exchange. It may always be left out.',
+    },
     scope: { ...scope, description: 'Scopes, separated by spaces.' },
     resource: { ...resource, description: 'Absolute URIs (RFC 8707).' },
     audience: { type: 'string', description: 'The audience of the token.' },
     username: { type: 'string', description: 'Only for the password grant.' },
     password: { type: 'string', format: 'password', description: 'Only for the password grant.' },
+    subject_token: callersToken('Required where the grant is token-exchange and Tokenwell does not make the token.'),
+    subject_token_type: { type: 'string', format: 'uri', description: 'The type of that token (RFC 8693 section 3).' },
+    actor_token: callersToken('The token of the acting party, where requestMay lists it.'),
+    actor_token_type: { type: 'string', format: 'uri', description: 'The type of that token.' },
   }
   const ignored = 'Ignored: Tokenwell authenticates the client.'
   const dropped = clientParameters.map((name) => [name, { type: 'string', description: ignored, deprecated: true }])

@@ -1,5 +1,6 @@
 import type { Secret } from '../secret/secret.ts'
 import type { Caller } from './caller.ts'
+import { type CallersToken, keyOfCallersToken } from './callers-token.ts'
 import { hasOwnEnd, isUsable, type Lifetime, lifetimeSeconds, secondsLeft } from './lifetime.ts'
 
 /** An access token with its lifetime and provenance. Times are milliseconds since the epoch. */
@@ -35,6 +36,9 @@ export interface TokenRequest {
   readonly audience?: string
   readonly username?: string
   readonly password?: Secret
+  /** The tokens that the caller sends to be exchanged (RFC 8693 section 2.1). */
+  readonly subjectToken?: CallersToken
+  readonly actorToken?: CallersToken
   /** The user that the path names. */
   readonly subject?: string
   /** The claims of the grant's assertion that the request names. */
@@ -58,15 +62,21 @@ export interface CallerRequest extends TokenRequest {
   readonly caller: Caller
 }
 
-/** The parts of a token request that are needed to repeat it. Never a user or password. */
+/** The tokens that only the caller has. */
+export function callersTokens({ subjectToken, actorToken }: TokenRequest): readonly CallersToken[] {
+  return [subjectToken, actorToken].filter((each) => each !== undefined)
+}
+
+/** The parts of a token request that are needed to repeat it. Never a user, a password or a caller's token. */
 export type RepeatableRequest = Pick<TokenRequest, 'scope' | 'resource' | 'audience' | 'claims' | 'further'>
 
 /**
  * Whether the token is a user's, or depends on what only the caller has. Such a request is never repeated or warmed, no log says what the
  * server says of it, and its failures say nothing about others.
  */
-export function isForUser({ username, password, subject, userClaims }: TokenRequest): boolean {
-  return [username, password, subject, userClaims].some((each) => each !== undefined)
+export function isForUser(request: TokenRequest): boolean {
+  const { username, password, subject, userClaims } = request
+  return [username, password, subject, userClaims, ...callersTokens(request)].some((each) => each !== undefined)
 }
 
 /** Undefined for a user's token: Tokenwell can't repeat its request. */
@@ -90,8 +100,12 @@ export type TokenKey = string & { readonly tokenKey: true }
 
 export function tokenKey(request: TokenRequest): TokenKey {
   const { connection, scope = [], resource = [], audience, username, password, further } = request
-  const { subject, claims, userClaims } = request
+  const { subject, claims, userClaims, subjectToken, actorToken } = request
   const hasClaims = subject !== undefined || claims !== undefined || userClaims !== undefined
+  const tokens = {
+    ...(subjectToken && { subjectToken: keyOfCallersToken(subjectToken) }),
+    ...(actorToken && { actorToken: keyOfCallersToken(actorToken) }),
+  }
   return JSON.stringify([
     connection,
     asSet(scope),
@@ -100,8 +114,9 @@ export function tokenKey(request: TokenRequest): TokenKey {
     username ?? null,
     password?.reveal() ?? null,
     byName(further),
-    // Without claims the key is that of 0.2, so that a fleet of two versions shares its tokens.
+    // Without claims and tokens the key is that of 0.2, so that a fleet of two versions shares its tokens.
     ...(hasClaims ? [{ subject, claims: byName(claims ?? {}), userClaims: byName(userClaims ?? {}) }] : []),
+    ...(callersTokens(request).length > 0 ? [tokens] : []),
   ]) as TokenKey
 }
 

@@ -4,6 +4,7 @@ import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { jwtBearer, tokenExchange } from '../configuration/grant-type.ts'
 import type { GrantParameters } from '../token-endpoint/grants/grant-form.ts'
+import { admitTokens } from './admit-tokens.ts'
 import { admitClaims } from './claims-from-request.ts'
 import { InvalidRequestError } from './invalid-request.ts'
 
@@ -55,6 +56,7 @@ export function admitRequest(connection: Connection, request: TokenRequest): Gra
     ...(admittedAudience !== undefined && { audience: admittedAudience }),
     ...admitUser(connection, request),
     ...(Object.keys(claims).length > 0 && { claims }),
+    ...admitTokens(connection, request),
     further: { ...further, ...request.further },
   }
 }
@@ -82,10 +84,17 @@ function isForUser({ grant }: Connection): boolean {
 }
 
 /**
- * A caller's grant type only says whether it sends a user. How Tokenwell itself gets the token is decided by the elements.
+ * A caller's grant type only says what it sends: a user, or tokens. How Tokenwell itself gets the token is decided by the elements.
  * @throws {InvalidRequestError}
  */
 export function admitGrantType(grantType: 'client_credentials' | 'password', request: TokenRequest): void {
+  if (request.grantType === tokenExchange) {
+    if (request.subjectToken) return
+    throw new InvalidRequestError(
+      'subject_token',
+      'is missing. The grant type token-exchange needs one. If Tokenwell makes the token of this connection, leave grant_type out.',
+    )
+  }
   if (request.grantType !== undefined && request.grantType !== grantType)
     throw new InvalidRequestError(
       'grant_type',

@@ -1,5 +1,9 @@
 /** The parameters that the elements may leave to a token request. */
-export const grantParameters = ['grant_type', 'scope', 'resource', 'audience', 'username', 'password'] as const
+export const grantParameters = [
+  ...(['grant_type', 'scope', 'resource', 'audience', 'username', 'password'] as const),
+  // RFC 8693 section 2.1. Its requested_token_type is a further parameter.
+  ...(['subject_token', 'subject_token_type', 'actor_token', 'actor_token_type'] as const),
+] as const
 
 /** Parameters that authenticate the client, which Tokenwell does itself. In exactly this spelling they are dropped. */
 export const clientParameters = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type'] as const

@@ -1,3 +1,4 @@
+import type { CallersToken } from '../access-token/callers-token.ts'
 import type { TokenRequest } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
 
@@ -6,18 +7,26 @@ import type { Connection } from '../configuration/connection.ts'
  * the request repeats nothing.
  */
 export function withoutRepetition<Request extends TokenRequest>(
-  { parameters }: Pick<Connection, 'parameters'>,
+  { parameters, grant }: Pick<Connection, 'parameters' | 'grant'>,
   request: Request,
 ): Request {
-  const { scope, resource, audience, further, ...rest } = request
+  const { scope, resource, audience, further, subjectToken, actorToken, ...rest } = request
+  const types = 'subject' in grant ? { subject: grant.subject.type, actor: grant.actor?.type } : {}
   const added = {
     ...(scope && !isSameSet(scope, parameters.scope) && { scope }),
     ...(resource && !isSameSet(resource, parameters.resource) && { resource }),
     ...(audience !== undefined && audience !== parameters.audience && { audience }),
+    ...(subjectToken && { subjectToken: withoutType(subjectToken, types.subject) }),
+    ...(actorToken && { actorToken: withoutType(actorToken, types.actor) }),
     further: withoutRepeated(further, parameters.further),
   }
-  const isSame = Object.keys(added).length + Object.keys(added.further).length === namesIn(request)
+  const isSame = namesIn(added) === namesIn(request)
   return isSame ? request : ({ ...rest, ...added } as Request)
+}
+
+/** The element's type is sent, whether the caller names it or not. */
+function withoutType({ token, type }: CallersToken, configured: string | undefined): CallersToken {
+  return type === undefined || type === configured ? { token } : { token, type }
 }
 
 function withoutRepeated(
@@ -30,8 +39,13 @@ function withoutRepeated(
   return Object.fromEntries(added)
 }
 
-function namesIn({ scope, resource, audience, further }: TokenRequest): number {
-  const given = [scope, resource, audience, further].filter((each) => each !== undefined)
+type CallerParameters = Pick<
+  TokenRequest,
+  'scope' | 'resource' | 'audience' | 'subjectToken' | 'actorToken' | 'further'
+>
+
+function namesIn({ scope, resource, audience, subjectToken, actorToken, further }: CallerParameters): number {
+  const given = [scope, resource, audience, subjectToken?.type, actorToken?.type].filter((each) => each !== undefined)
   return given.length + Object.keys(further).length
 }
 

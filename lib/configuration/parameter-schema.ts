@@ -51,6 +51,7 @@ const byRequestToo: readonly string[] = [
   'resource',
   'audience',
   'username',
+  'actor_token',
   'requested_token_type',
   authorizationDetailsName,
 ]

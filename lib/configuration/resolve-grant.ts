@@ -132,12 +132,6 @@ function resolveTokenExchange(
   const { subjectTokenRef, subjectTokenType, actorTokenRef, actorTokenType, requestMay = {} } = config
   const { findings } = resolution
   const mayBringActor = requestMay['actor_token'] === true
-  if (subjectTokenRef === undefined)
-    findings.addMistake(
-      element,
-      'subjectTokenRef',
-      'The grant type token-exchange needs a subject token. Name the oAuthTokenConfig element that describes it.',
-    )
   if (config.requestedTokenType === tokenTypesByShortName.refresh_token)
     findings.addMistake(
       element,

@@ -1,5 +1,5 @@
 import { knownCallers } from '../access-token/caller.ts'
-import { isForUser } from '../access-token/token.ts'
+import { callersTokens, isForUser } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { CoolDownPass, CoolDownRegistry, Reservation } from '../fleet/cool-downs.ts'
 import type { Log } from '../log/log-event.ts'
@@ -176,10 +176,12 @@ function provenBy({ blames }: TokenEndpointError): readonly CoolDownKind[] {
 /** What cools down after a failure. Undefined where nothing does: a caller's short deadline is no evidence about the server. */
 function whatWaits(
   { blames, mayBeOfRequest, code }: TokenEndpointError,
-  { isOwn }: NamedRequest,
+  { isOwn, request }: NamedRequest,
 ): CoolDownKind | undefined {
   if (blames === 'nothing') return undefined
-  if (isOwn || !mayBeOfRequest) return blames
+  // Some servers say invalid_client of a subject token. A caller with a bad token must not stop all others.
+  const mayBeOfToken = blames === 'client' && callersTokens(request).length > 0
+  if (isOwn || (!mayBeOfRequest && !mayBeOfToken)) return blames
   return blames === 'client' && code === 'unreachable' ? 'variants' : 'token'
 }
 

@@ -1,7 +1,9 @@
 import { knownCallers } from '../access-token/caller.ts'
+import { keptWithin } from '../access-token/callers-token.ts'
 import { secondsLeft } from '../access-token/lifetime.ts'
 import {
   type CallerRequest,
+  callersTokens,
   isAnswer,
   isOwnRequest,
   keptToken,
@@ -175,7 +177,8 @@ export function createFromServer(dependencies: FromServerDependencies) {
       // Only the first check counts: a later suspicion may come from this request itself.
       wasSuspected ??= clearance.pass.isSuspected
       try {
-        const token = keptToken(await attempts.make(context), context.previous, now())
+        const obtained = keptToken(await attempts.make(context), context.previous, now())
+        const token = keptWithin(obtained, callersTokens(request))
         if (secondsLeft(token, now()) < leastSecondsLeft) throw UnreachableError.endsAtOnce(connection.name)
         await coolDownPolicy.noteSuccess(clearance, named)
         return token

@@ -2,6 +2,7 @@ import { isFresh, lifetimeSeconds, secondsLeft } from '../access-token/lifetime.
 import { type CallerRequest, isAnswer, leastSecondsLeft, type Token } from '../access-token/token.ts'
 import { admitGrantType } from '../admission/admit-request.ts'
 import { readAskedRequest } from '../admission/asked-request.ts'
+import { demandUnended } from '../admission/ended-tokens.ts'
 import { InvalidRequestError } from '../admission/invalid-request.ts'
 import type { AskedRequest } from '../admission/unknown-parameters.ts'
 import { createSingleFlight } from '../base/single-flight.ts'
@@ -76,6 +77,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
     async get(callerRequest: CallerRequest, deadline: number): Promise<HandedOutToken> {
       const asked = await readAskedRequest(connections, callerRequest)
       const { request } = asked
+      demandUnended(request, now())
       const key = memory.keyOf(request)
       const { connection, rejectedTokenId } = request
       if (rejectedTokenId !== undefined) await rejections.drop(connection, rejectedTokenId)

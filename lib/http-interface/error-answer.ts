@@ -116,8 +116,11 @@ function retryAfterOf(error: TokenwellError): number | undefined {
   return error instanceof UnreachableError ? error.retryAfterSeconds : undefined
 }
 
+/** What servers also say of a subject token. RFC 8693 section 2.2.2 has `invalid_request`. */
+const refusalsOfTokens: readonly string[] = ['invalid_token', 'invalid_client']
+
 function statusOfRefusal({ error, fault }: RefusedError): PublicStatus {
-  if (fault === 'caller') return { status: 400, error }
+  if (fault === 'caller') return { status: 400, error: refusalsOfTokens.includes(error) ? 'invalid_request' : error }
   return { status: fault === 'elements' ? 500 : 502, error: 'server_error' }
 }
 

@@ -1,7 +1,7 @@
 import { lifetimeOf } from '../access-token/lifetime.ts'
-import { isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
+import { callersTokens, isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
 import { authorizationDetails } from '../configuration/authorization-details.ts'
-import { type Connection, needsUser } from '../configuration/connection.ts'
+import { assertionsOfGrant, type Connection, needsUser } from '../configuration/connection.ts'
 import { tokenExchange, tokenTypesByShortName } from '../configuration/grant-type.ts'
 import type { Log } from '../log/log-event.ts'
 import { authenticateClient } from './client-authentication.ts'
@@ -129,7 +129,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     const clock = clockReadingOf(signed, answer, refusal, now())
     return RefusedError.of(refusal, server, faultOf(refusal.error, connection, request), {
       isForUser: isForUser(request),
-      mayBeOfAssertion: 'assertion' in connection.grant,
+      mayBeOfAssertion: assertionsOfGrant(connection.grant).length > 0,
       client: { clientId: connection.clientId, connection: connection.name },
       advice: clock && adviceOn(clock),
       clockOffset: clock && offsetBy(clock),
@@ -161,7 +161,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     const signedAt = from + clockOffsets.of(connection.authorizationServer.id)
     const moment = () => ({ now: signedAt, jwtId: randomId() })
     const client = await authenticateClient(connection.clientId, clientKey, moment())
-    const grant = await createGrantForm(grantKey, parameters, moment)
+    const grant = await createGrantForm(grantKey, parameters, [moment(), moment()])
     const { method } = connection.clientAuthentication
     const milliseconds = readMilliseconds + now() - from
     log({ event: 'client_authenticated', connection: connection.name, method, milliseconds })
@@ -263,8 +263,15 @@ function issuedTypeOf(
   return { issuedTokenType: issued }
 }
 
+/** RFC 8693 section 2.2.2 has `invalid_request`. Servers also use the code for other grants, and that of RFC 6750 section 3.1. */
+const refusalsOfTokens: readonly string[] = ['invalid_request', 'invalid_grant', 'invalid_token']
+
 /** What caused a refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */
-export function faultOf(error: string, { grant }: Connection, request: TokenRequest): Fault {
+export function faultOf(error: string, { grant, clientAuthentication }: Connection, request: TokenRequest): Fault {
+  // A client without credentials has nothing else that a server could refuse.
+  const isOfToken =
+    refusalsOfTokens.includes(error) || (error === 'invalid_client' && clientAuthentication.method === 'none')
+  if (isOfToken && callersTokens(request).length > 0) return 'caller'
   switch (error) {
     case 'invalid_grant':
       return grant.type === 'password' || needsUser(grant) || request.claims ? 'caller' : 'client'

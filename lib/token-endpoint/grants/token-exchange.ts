@@ -1,19 +1,25 @@
+import type { CallersToken } from '../../access-token/callers-token.ts'
 import type { ExchangedToken } from '../../configuration/connection.ts'
 import type { Secret } from '../../secret/secret.ts'
 import { type AssertionMoment, type SentAssertion, signAssertion } from '../../signing/assertion.ts'
 import type { Signer } from '../../signing/signer.ts'
 import { commonParameters } from './common-parameters.ts'
-import type { FormParameters, GrantForm, GrantParameters } from './grant-form.ts'
+import type { AssertionMoments, FormParameters, GrantForm, GrantParameters } from './grant-form.ts'
 import type { TokenExchangeKey } from './grant-key.ts'
 
 /** RFC 8693 section 2.1: the token of a subject, and perhaps that of an actor, is the grant. `requested_token_type` is a further parameter. */
 export async function tokenExchangeForm(
   { grant, subjectSigner, actorSigner }: TokenExchangeKey,
   parameters: GrantParameters,
-  moment: () => AssertionMoment,
+  [ofSubject, ofActor]: AssertionMoments,
 ): Promise<GrantForm> {
-  const subject = await tokenForm('subject_token', grant.subject, subjectSigner, moment)
-  const actor = await tokenForm('actor_token', grant.actor, actorSigner, moment)
+  const { subjectToken, actorToken } = parameters
+  const subject = subjectToken
+    ? callersTokenForm('subject_token', subjectToken)
+    : await madeTokenForm('subject_token', grant.subject, subjectSigner, ofSubject)
+  const actor = actorToken
+    ? callersTokenForm('actor_token', actorToken)
+    : await madeTokenForm('actor_token', grant.actor, actorSigner, ofActor)
   return {
     parameters: [...subject.parameters, ...actor.parameters, ...commonParameters(parameters)],
     secrets: [...subject.secrets, ...actor.secrets],
@@ -27,15 +33,21 @@ interface TokenForm {
   readonly assertions: readonly SentAssertion[]
 }
 
-/** One token with its type. Each attempt signs a new one. */
-async function tokenForm(
-  name: 'subject_token' | 'actor_token',
+type TokenName = 'subject_token' | 'actor_token'
+
+function callersTokenForm(name: TokenName, { token, type }: CallersToken): TokenForm {
+  return { parameters: [[name, token], ...typeParameter(name, type)], secrets: [token], assertions: [] }
+}
+
+/** Each attempt signs a new JWT. */
+async function madeTokenForm(
+  name: TokenName,
   token: ExchangedToken | undefined,
   signer: Signer | undefined,
-  moment: () => AssertionMoment,
+  moment: AssertionMoment,
 ): Promise<TokenForm> {
   if (!token?.assertion || !signer) return { parameters: [], secrets: [], assertions: [] }
-  const { assertion, ...sent } = await signAssertion(token.assertion, signer, moment())
+  const { assertion, ...sent } = await signAssertion(token.assertion, signer, moment)
   return {
     parameters: [[name, assertion], ...typeParameter(name, token.type)],
     secrets: [assertion],
@@ -43,6 +55,6 @@ async function tokenForm(
   }
 }
 
-function typeParameter(name: string, type: string | undefined): FormParameters {
+function typeParameter(name: TokenName, type: string | undefined): FormParameters {
   return type === undefined ? [] : [[`${name}_type`, type]]
 }

@@ -4,7 +4,7 @@ import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { admit, admitGrantType, admitRequest } from '../../../lib/admission/admit-request.ts'
 import { InvalidRequestError } from '../../../lib/admission/invalid-request.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
-import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
+import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import { unchangingConnections } from '../../support/virtual/virtual-ports.ts'
@@ -115,4 +115,50 @@ test('a grant by assertion leaves nothing open to a request, and callers name no
   admitRequest(connection, asked({ grantType: 'client_credentials' }))
   assert.throws(() => admitRequest(connection, asked({ grantType: 'password' })), { error: 'unsupported_grant_type' })
   admitRequest(ofUsers, asked({ username, password, grantType: 'password' }))
+})
+
+const callers = (type?: string) => ({ token: new Secret('a-token'), ...(type !== undefined && { type }) })
+
+test('a caller brings the tokens that Tokenwell does not make, with their types or those of the element', () => {
+  const untyped: Connection = { ...plainConnection, grant: { type: tokenExchange, subject: {} } }
+  const typed: Connection = {
+    ...plainConnection,
+    grant: { type: tokenExchange, subject: { type: 'urn:a' }, actor: { type: 'urn:b' } },
+    requestMay: { actor_token: true },
+  }
+  assert.deepEqual(admitRequest(untyped, asked({ subjectToken: callers('urn:x') })).subjectToken, callers('urn:x'))
+  const both = admitRequest(typed, asked({ subjectToken: callers(), actorToken: callers('urn:b') }))
+  assert.deepEqual([both.subjectToken, both.actorToken], [callers('urn:a'), callers('urn:b')])
+  refuses(untyped, {}, /^subject_token is missing\. A request for this connection must have one\.$/)
+  refuses(untyped, { subjectToken: callers() }, /^subject_token_type is missing\. Send the type/)
+  refuses(typed, { subjectToken: callers('urn:b') }, /^subject_token_type must be urn:a for this connection\./)
+  refuses(typed, { subjectToken: callers(), actorToken: callers('urn:a') }, /^actor_token_type must be urn:b for this/)
+  refuses(
+    untyped,
+    { subjectToken: callers('urn:x'), actorToken: callers('urn:x') },
+    /^actor_token cannot be set by a req/,
+  )
+})
+
+test('a connection whose tokens Tokenwell makes, or whose grant is another, takes no token of a caller', () => {
+  const made: Connection = {
+    ...plainConnection,
+    grant: { type: tokenExchange, subject: { type: 'urn:a', assertion: plainAssertion() } },
+  }
+  assert.deepEqual(admitRequest(made, asked()), { scope: [], resource: [], further: {} })
+  refuses(made, { subjectToken: callers('urn:a') }, /^subject_token cannot be used: Tokenwell makes that of this conn/)
+  refuses(plainConnection, { subjectToken: callers('urn:a') }, /^subject_token cannot be used: the grant type of this/)
+  refuses(plainConnection, { actorToken: callers('urn:a') }, /^actor_token cannot be used: the grant type of this conn/)
+  for (const further of [{ requested_token_type: 'urn:a' }, { audience: 'x' }])
+    refuses(made, { further }, / cannot be set by a request for this connection/)
+})
+
+test('a caller that sends a subject token may name the grant type token-exchange or client_credentials', () => {
+  const withToken = asked({ subjectToken: callers() })
+  for (const grantType of [undefined, tokenExchange, 'client_credentials'])
+    admitGrantType('client_credentials', { ...withToken, ...(grantType !== undefined && { grantType }) })
+  const refused = (request: TokenRequest, message: RegExp) =>
+    assert.throws(() => admitGrantType('client_credentials', request), { message })
+  refused(asked({ grantType: tokenExchange }), /^subject_token is missing\. The grant type token-exchange needs one\./)
+  refused({ ...withToken, grantType: jwtBearer }, /^grant_type must be client_credentials/)
 })

@@ -42,6 +42,8 @@ const nearMisses: Readonly<Record<string, readonly string[]>> = {
   username: ['user', 'userName', 'user_name', 'usernam', 'userid', 'login', 'uname', 'my_username', 'username2'],
   password: ['Password', 'passwd', 'pass', 'pwd', 'pass.word', 'passphrase', 'user_password', 'password_hash'],
   grant_type: ['granttype', 'grantType', 'grant.type', 'grant-type', 'grand_type', 'grant'],
+  subject_token: ['subjectToken', 'subject.token', 'SUBJECT_TOKEN'],
+  actor_token: ['actorToken', 'actor-token'],
   client_id: ['clientId', 'client.id', 'CLIENT_ID', 'client-id'],
   client_secret: ['clientSecret', 'CLIENT_SECRET'],
   client_assertion: ['client.assertion', 'clientAssertion'],
@@ -61,16 +63,8 @@ for (const [own, names] of Object.entries(nearMisses))
 
 test('a parameter that could narrow the token is refused if it is not listed, and sent if it is', () => {
   const names = [
-    ...['authorization_details', 'claims', 'requested_token_type', 'actor_token', 'actor_token_type', 'subject_token'],
-    ...[
-      'subject_token_type',
-      'requested_subject',
-      'requested_actor_type',
-      'request',
-      'request_uri',
-      'acr_values',
-      'max_age',
-    ],
+    ...['authorization_details', 'claims', 'requested_token_type'],
+    ...['requested_subject', 'requested_actor_type', 'request', 'request_uri', 'acr_values', 'max_age'],
     ...['assertion', 'code', 'refresh_token', 'device_code', 'claim_token', 'permission', 'organization', 'dpop_jkt'],
     ...['login_hint', 'id_token_hint', 'requested_token_use', 'requested_issuer', 'requested_actor', 'subject'],
     ...['subject_issuer', 'code_verifier', 'auth_req_id', 'ticket', 'rpt', 'pct', 'claim_token_format', 'permissions'],

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withoutRepetition } from '../../../lib/admission/repetition.ts'
+import { tokenExchange } from '../../../lib/configuration/grant-type.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
 
+const { grant } = plainConnection
 const parameters = {
   scope: ['a', 'b'],
   resource: ['https://api.example', 'https://b.example'],
@@ -19,7 +23,7 @@ test('a parameter that repeats the elements is left out, in any order and howeve
     { further: { tenant: 't' } },
     { ...parameters, further: { region: 'r', tenant: 't' } },
   ])
-    assert.deepEqual(withoutRepetition({ parameters }, { ...plain, ...request }), plain)
+    assert.deepEqual(withoutRepetition({ parameters, grant }, { ...plain, ...request }), plain)
 })
 
 test('a parameter that adds to the elements, or asks for a part of them, stays', () => {
@@ -35,7 +39,7 @@ test('a parameter that adds to the elements, or asks for a part of them, stays',
     { minimumSeconds: 5, rejectedTokenId: 'an-id' },
   ]) {
     const request = { ...plain, ...added, further: { ...further, tenant: 't' } }
-    assert.deepEqual(withoutRepetition({ parameters }, request), { ...plain, ...added, further })
+    assert.deepEqual(withoutRepetition({ parameters, grant }, request), { ...plain, ...added, further })
   }
 })
 
@@ -46,8 +50,24 @@ test('a request that repeats nothing is returned as the same object', () => {
     { ...plain, further: { toString: 't' } },
     { ...plain, scope: ['a'], resource: ['https://other.example'], audience: 'Aud', further: { a: 'b' } },
   ])
-    assert.equal(withoutRepetition({ parameters }, request), request)
-  const nothing = { parameters: { scope: [], resource: [], further: {} } }
+    assert.equal(withoutRepetition({ parameters, grant }, request), request)
+  const nothing = { parameters: { scope: [], resource: [], further: {} }, grant }
   for (const request of [plain, { ...plain, scope: ['a'] }]) assert.equal(withoutRepetition(nothing, request), request)
   assert.deepEqual(withoutRepetition(nothing, { ...plain, scope: [], resource: [] }), plain)
+})
+
+test("the type of a caller's token is left out where it repeats the element's, and stays otherwise", () => {
+  const token = new Secret('a-token')
+  const exchange = {
+    parameters: { ...parameters, further: {} },
+    grant: { type: tokenExchange, subject: { type: 'urn:a' }, actor: { type: 'urn:b' } },
+  } as const
+  const bare = { ...plain, subjectToken: { token }, actorToken: { token } }
+  const named = { ...plain, subjectToken: { token, type: 'urn:a' }, actorToken: { token, type: 'urn:b' } }
+  assert.deepEqual(withoutRepetition(exchange, named), bare)
+  assert.equal(withoutRepetition(exchange, bare), bare)
+  const others = { ...plain, subjectToken: { token, type: 'urn:b' }, actorToken: { token, type: 'urn:a' } }
+  assert.equal(withoutRepetition(exchange, others), others)
+  const untyped = { ...exchange, grant: { type: tokenExchange, subject: {} } } as const
+  assert.equal(withoutRepetition(untyped, named), named)
 })

@@ -85,6 +85,36 @@ test('a token exchange of a JWT that Tokenwell signs needs no client authenticat
   assert.deepEqual(warnings, [])
 })
 
+test('without subjectTokenRef each caller sends the token, the client authenticates, and nothing is warmed', async (t) => {
+  const oAuth = { subjectTokenRef: undefined, jwtAuthenticationTokenRef: 'theTokenConfig' }
+  const { grant, clientAuthentication, warming, warnings } = await resolveConn(t, theExchange({ oAuth }))
+  assert.deepEqual(grant, { type: tokenExchange, subject: {} })
+  assert.equal(clientAuthentication.method, 'private_key_jwt')
+  assert.equal(warming, undefined)
+  assert.deepEqual(warnings, [])
+  const warm = await resolveConn(t, theExchange({ oAuth, endpoint: { warm: true } }))
+  assertLines(warm.warnings.map(describeFinding), [
+    /^endpointConnection\/conn warm: It has no effect: renewing the token takes the subject_token, which only the caller/,
+  ])
+})
+
+test('a client without authentication that exchanges tokens of callers draws a warning', async (t) => {
+  const oAuth = { subjectTokenRef: undefined, clientAuthentication: 'none' }
+  const { clientId, warnings } = await resolveConn(t, theExchange({ oAuth }))
+  assert.equal(clientId, 'anonymous')
+  assertLines(warnings.map(describeFinding), [
+    /^oAuthConfig\/theConfig clientAuthentication: Without client authentication, everyone who gets hold of a subject token/,
+  ])
+})
+
+test('callers may send an actor token where requestMay lists it, with the type of the element', async (t) => {
+  const oAuth = { requestMay: { actor_token: true }, actorTokenType: 'jwt' }
+  const { grant, warnings } = await resolveConn(t, theExchange({ oAuth }))
+  assert.ok('subject' in grant)
+  assert.deepEqual(grant.actor, { type: tokenTypesByShortName.jwt })
+  assert.deepEqual(warnings, [])
+})
+
 test('types of tokens have short names, and any other type is a URI', async (t) => {
   const oAuth = {
     ...{ grantType: tokenExchange, actorTokenRef: 'theTokenConfig' },
@@ -151,9 +181,29 @@ const mistakes: readonly (readonly [string, RawElements, RegExp])[] = [
     ],
   ),
   [
-    'token-exchange without a subject token',
-    theExchange({ oAuth: { subjectTokenRef: undefined, clientAuthentication: 'none' } }),
-    /^oAuthConfig\/theConfig subjectTokenRef: The grant type token-exchange needs a subject token\./,
+    'a token exchange without client authentication, unless it is chosen',
+    theExchange({ oAuth: { subjectTokenRef: undefined } }),
+    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: The client has no authentication method\./,
+  ],
+  [
+    'an actor token that both Tokenwell and callers bring',
+    theExchange({ oAuth: { actorTokenRef: 'theTokenConfig', requestMay: { actor_token: true } } }),
+    /^oAuthConfig\/theConfig requestMay: It lists actor_token, but Tokenwell makes the actor token\./,
+  ],
+  [
+    'an actor token of callers with another grant',
+    theGrant({ oAuth: { requestMay: { actor_token: true } } }),
+    /^oAuthConfig\/theConfig requestMay: It lists actor_token, which is for the grant type token-exchange\./,
+  ],
+  [
+    'a list of actor tokens',
+    theExchange({ oAuth: { requestMay: { actor_token: ['a'] } } }),
+    /^oAuthConfig\/theConfig requestMay: The value of actor_token must be true\./,
+  ],
+  [
+    'a subject token in requestMay',
+    theExchange({ oAuth: { requestMay: { subject_token: true } } }),
+    /^oAuthConfig\/theConfig requestMay: Take out the parameter subject_token: a caller cannot set it\./,
   ],
   [
     'a refresh token as the requested type',

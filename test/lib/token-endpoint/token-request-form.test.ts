@@ -10,7 +10,8 @@ import { createTokenRequestForm } from '../../../lib/token-endpoint/token-reques
 import { plainAssertion } from '../../support/elements/plain-connection.ts'
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
-const moment = () => ({ now: 1_700_000_000_000, jwtId: 'the-jwt-id' })
+const at = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
+const moments = [at, at] as const
 const nothing: GrantParameters = { scope: [], resource: [], further: {} }
 const everything: GrantParameters = {
   scope: ['read', 'write'],
@@ -31,7 +32,7 @@ async function bodyOf(
   parameters: GrantParameters,
   client: typeof byAssertion | typeof byHeader,
 ) {
-  const form = await createGrantForm({ grant: { type } }, parameters, moment)
+  const form = await createGrantForm({ grant: { type } }, parameters, moments)
   return createTokenRequestForm(type, client, form).reveal()
 }
 
@@ -73,7 +74,7 @@ test('one parameter alone brings no other one along, and an empty text counts as
 test('a password is sent for the grant type password alone, and counts as a secret', async () => {
   const user = { ...nothing, username: 'alice', password: new Secret('hunter2') }
   assert.equal(await bodyOf('client_credentials', user, byHeader), 'grant_type=client_credentials')
-  const { secrets } = await createGrantForm({ grant: { type: 'password' } }, user, moment)
+  const { secrets } = await createGrantForm({ grant: { type: 'password' } }, user, moments)
   assert.deepEqual(
     secrets.map((secret) => secret.reveal()),
     ['hunter2'],
@@ -84,7 +85,7 @@ test('a password is sent for the grant type password alone, and counts as a secr
 async function assertionOf(assertionParameters: JwtBearerGrant['assertionParameters'], parameters = everything) {
   const assertion = plainAssertion({ issuer: 'theClient', subject: 'alice', claims: { tenant: 't' } })
   const grant: JwtBearerGrant = { type: jwtBearer, assertion, assertionParameters }
-  const form = await createGrantForm({ grant, signer: theSigner }, parameters, moment)
+  const form = await createGrantForm({ grant, signer: theSigner }, parameters, moments)
   const body = new URLSearchParams(createTokenRequestForm(jwtBearer, byHeader, form).reveal())
   const jwt = body.get('assertion') ?? ''
   body.delete('assertion')
@@ -157,13 +158,15 @@ test('without scope and resource there is no such claim', async () => {
 test('an assertion without a subject has no sub', async () => {
   const { subject: _, ...withoutSubject } = plainAssertion()
   const grant: JwtBearerGrant = { type: jwtBearer, assertion: withoutSubject, assertionParameters: {} }
-  const form = await createGrantForm({ grant, signer: theSigner }, nothing, moment)
+  const form = await createGrantForm({ grant, signer: theSigner }, nothing, moments)
   assert.equal('sub' in (form.assertions[0]?.claims ?? {}), false)
 })
 
 test('a token exchange has the token of its subject and of its actor, each with its type (RFC 8693 section 2.1)', async () => {
-  let ids = 0
-  const counting = () => ({ ...moment(), jwtId: `id-${ids++}` })
+  const two = [
+    { ...at, jwtId: 'id-0' },
+    { ...at, jwtId: 'id-1' },
+  ] as const
   const [subject, actor] = ['alice', 'bob'].map((name) => plainAssertion({ subject: name }))
   const grant: TokenExchangeGrant = {
     type: tokenExchange,
@@ -173,7 +176,7 @@ test('a token exchange has the token of its subject and of its actor, each with 
   const form = await createGrantForm(
     { grant, subjectSigner: theSigner, actorSigner: theSigner },
     { ...everything, further: { requested_token_type: 'urn:requested' } },
-    counting,
+    two,
   )
   const body = new URLSearchParams(createTokenRequestForm(tokenExchange, byHeader, form).reveal())
   const tokens = ['subject_token', 'actor_token'].map((name) => body.get(name) ?? '')
