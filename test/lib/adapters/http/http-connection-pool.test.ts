@@ -7,6 +7,7 @@ import {
   createHttpConnectionPool,
   type HttpConnection,
   type HttpConnectionPool,
+  isOpen,
 } from '../../../../lib/adapters/http/http-connection-pool.ts'
 import { type ScriptedApi, startScriptedApi } from '../../../support/servers/scripted-api.ts'
 
@@ -55,6 +56,34 @@ test('the first call opens a connection, and the next call uses it', async (t) =
   await call(again)
   assert.equal(again.socket, socket)
   assert.equal(api.connections(), 1)
+})
+
+test('a connection can be opened before its first call, which then uses it', async (t) => {
+  const { api, connections } = await theConnections(t)
+  const connection = await connections.take(longest)
+  assert.equal(isOpen(connection), false)
+  await connections.open(connection)
+  assert.ok(isOpen(connection))
+  await connections.open(connection)
+  const { socket } = connection
+  await call(connection)
+  assert.equal(connection.socket, socket)
+  assert.equal(api.connections(), 1)
+})
+
+test('a connection that cannot be opened says why, and one that ended says why', async (t) => {
+  const { api, connections } = await theConnections(t)
+  const distrusting = createHttpConnectionPool(api.origin, buildConnector({ allowH2: false }), longest, Date.now)
+  t.after(() => distrusting.close())
+  await assert.rejects(distrusting.open(await distrusting.take(longest)), { code: /SELF_SIGNED|UNABLE_TO_VERIFY/ })
+
+  const connection = await connections.take(longest)
+  await connections.open(connection)
+  const ended = once(connection.client, 'disconnect')
+  connection.socket?.destroy(new Error('the wire is cut'))
+  await ended
+  assert.equal(isOpen(connection), false)
+  assert.equal(connection.endedBy?.message, 'the wire is cut')
 })
 
 test('a connection is kept if the answer comes before the socket reports that the request was sent', async (t) => {
