@@ -80,9 +80,12 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
     const { headers: values } = connection.authorizationServer
     if (!values) return undefined
     // Few servers want further headers, and the others do not load the module.
-    const { currentHeaders, previousHeaders } = await import('./request-headers.ts')
-    const read = time === 'current' ? currentHeaders : previousHeaders
-    const headers = await read(values, secrets, useOf(connection))
+    const reader = await import('./request-headers.ts')
+    const use = useOf(connection)
+    const headers =
+      time === 'current'
+        ? await reader.currentHeaders(values, secrets, use)
+        : await reader.previousHeaders(values, secrets, use)
     return headers && { headers }
   }
 
