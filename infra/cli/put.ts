@@ -11,6 +11,7 @@ import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { type EventBus, EventBusError } from '../../lib/events/event-bus.ts'
 import { readElements, whyTooLong } from '../stack/element-files.ts'
 import { demandRegion } from './aws-region.ts'
+import { checkPublicSuffixes } from './public-suffixes.ts'
 
 interface PutOptions {
   readonly stage: string
@@ -73,7 +74,9 @@ async function put(path: string, options: PutOptions, command: Command): Promise
 
 async function findAll(path: string, { stage, publicUrl }: PutOptions): Promise<readonly Finding[]> {
   const { fileElements } = await import('../../lib/adapters/files/file-elements.ts')
-  const found = await validateElements(fileElements(path), { stage, publicUrl, isLambda: stage !== 'local' })
+  const elements = fileElements(path)
+  const deployment = { stage, publicUrl, isLambda: stage !== 'local' }
+  const found = [...(await validateElements(elements, deployment)), ...(await checkPublicSuffixes(elements))]
   if (found.some(isMistake)) return found
   const tooLong = readElements(path).flatMap(([name, element]) => whyTooLong(name, element) ?? [])
   return [...found, ...tooLong.map((sentence): Finding => ({ severity: 'mistake', sentence }))]

@@ -6,6 +6,7 @@ import { openSecrets, type SecretsPlace } from '../../lib/application/open-store
 import { describeFinding, type Finding } from '../../lib/configuration/finding.ts'
 import { listConnections, validateElements, withUnreadable } from '../../lib/configuration/inspect-elements.ts'
 import { demandRegion } from './aws-region.ts'
+import { checkPublicSuffixes } from './public-suffixes.ts'
 
 interface ValidateOptions {
   readonly stage?: string
@@ -50,7 +51,7 @@ async function findAll(path: string | undefined, options: ValidateOptions): Prom
   const { stage = 'local', publicUrl } = options
   const elements = openElements(path === undefined ? { kind: 'parameter_store' } : { kind: 'files', path }, stage)
   const deployment = { stage, publicUrl, isLambda: stage !== 'local' }
-  const found = await validateElements(elements, deployment)
+  const found = [...(await validateElements(elements, deployment)), ...(await checkPublicSuffixes(elements))]
   if (!checksSecrets(options)) return found
   const secrets = openSecrets(secretsPlace(stage, options), stage)
   return [...found, ...(await inspectSecrets(await listConnections(elements, deployment), secrets, Date.now()))]

@@ -44,6 +44,17 @@ test('all mistakes and warnings, also of unused elements, are printed at once an
   ])
 })
 
+test('the command knows the Public Suffix List: a domain below which anybody can register a name is a mistake', async (t) => {
+  const hostFrom = { member: 'instance_url', within: ['*.co.uk'] }
+  const path = await elementsFileOf(t, exampleElements(exampleIssuer, { oAuth: { hostFrom } }))
+  const { status, lines } = await validate(path)
+  assert.equal(status, 1)
+  assert.match(
+    lines[0] ?? '',
+    /^mistake {2}oAuthConfig\/theConfig hostFrom: Anybody can register a domain below co\.uk/,
+  )
+})
+
 test('with --secrets keys are read too, and a wrong key gives exit code 1', async (t) => {
   const elements = exampleElements(exampleIssuer, { builder: { jwkEnabled: undefined, keyStoreRef: 'theTrust' } })
   const path = await elementsFileOf(t, elements)
