@@ -199,6 +199,8 @@ export interface ResolvedAuthorizationServer extends Transport {
   /** Between two scopes in a text, where it is no blank (RFC 6749 section 3.3). */
   readonly scopeSeparator?: string
   readonly headers?: HeaderValues
+  /** The names of the parameters that are sent in the query of the token endpoint. */
+  readonly parametersInQuery?: readonly string[]
   readonly maximumConcurrency: number
   /** The cool-down after the first failure. It doubles after each further failure, up to 5 min. */
   readonly coolDownSeconds: number
@@ -299,7 +301,7 @@ function changesOfMeaning(_connection: Connection): readonly string[] {
  */
 export function fingerprintOf(connection: Connection, changes = changesOfMeaning(connection)): string {
   const { grant, clientId, clientAuthentication, authorizationServer, parameters, passOn, requestMay } = connection
-  const { tokenEndpoint, issuer, lifetime, scopeSeparator, headers } = authorizationServer
+  const { tokenEndpoint, issuer, lifetime, scopeSeparator, headers, parametersInQuery } = authorizationServer
   const identity = {
     ...{
       grantType: grant.type,
@@ -311,6 +313,7 @@ export function fingerprintOf(connection: Connection, changes = changesOfMeaning
       requestMay,
       scopeSeparator,
       headers,
+      parametersInQuery,
     },
     ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
     ...(grant.type === jwtBearer && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),

@@ -30,7 +30,7 @@ import {
   wholeNumber,
 } from './attribute-schema.ts'
 import { headers } from './header-schema.ts'
-import { authorizationDetails, parameters, requestMay } from './parameter-schema.ts'
+import { authorizationDetails, parameters, parametersInQuery, requestMay } from './parameter-schema.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
 
 const claimsMessage = 'an object of claims, or a text that holds such an object as JSON'
@@ -160,6 +160,7 @@ export const elementSchemas = {
     tokenTypes: v.exactOptional(tokenTypes),
     scopeSeparator: v.exactOptional(scopeSeparator),
     headers: v.exactOptional(headers),
+    parametersInQuery: v.exactOptional(parametersInQuery),
     allowLoopbackHttp: v.exactOptional(flag),
     acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
-import { object } from './attribute-schema.ts'
+import { object, oneOrMoreTexts } from './attribute-schema.ts'
 import {
   authorizationDetails as authorizationDetailsName,
   canonicalDetails,
@@ -87,6 +87,28 @@ export const authorizationDetails = v.pipe(
   v.check((value) => canonicalDetails(value) !== undefined, detailsAttributeMessage),
   v.transform((value) => canonicalDetails(value) ?? []),
   v.description('The authorization_details of each token request (RFC 9396): a list of objects that each have a type.'),
+)
+
+/** URLs get into logs of proxies and servers: no credentials, no token, no user, and no details that may name an account. */
+const notInQuery: readonly string[] = [
+  ...['client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'assertion', 'username', 'password'],
+  ...['subject_token', 'actor_token', authorizationDetailsName, 'minimum_seconds', 'rejected_token_id'],
+]
+const soundsSecretInQuery = /(secret|pass(word|phrase|code)?|assertion|credentials?|(^|[_.-]|api)key|token|pin|code)$/i
+const inQueryMessage = 'the name of one parameter or a list of names'
+
+export const parametersInQuery = v.pipe(
+  oneOrMoreTexts(inQueryMessage),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return
+    const refused = dataset.value.filter((name) => notInQuery.includes(name) || soundsSecretInQuery.test(name))
+    for (const name of refused)
+      addIssue({
+        message: `Take out the parameter ${name}: a query gets into logs, and this parameter may hold a secret.`,
+      })
+    for (const message of complainOfNames(dataset.value)) addIssue({ message })
+  }),
+  v.description('The parameters that go into the query of the token endpoint instead of the body.'),
 )
 
 function complainOfAllowance(name: string, allowed: unknown): readonly string[] {

@@ -15,8 +15,10 @@ import {
   type OAuthConfig,
 } from './element.ts'
 import type { ElementGraph, Resolution } from './element-graph.ts'
+import type { FindingList } from './finding.ts'
 import { isReachedDirectly } from './no-proxy.ts'
 import { resolveHostFrom } from './resolve-host-from.ts'
+import { foldedParameterName } from './value-syntax.ts'
 
 const serverDefaults = {
   connectTimeoutMilliseconds: 3_000,
@@ -38,8 +40,10 @@ export function resolveAuthorizationServer(
   const element: ElementReference = { kind: 'authorizationServer', id }
   const transport = resolveTransport(resolution, new URL(server.tokenEndpoint), server, serverDefaults)
   checkTransport(resolution, element, server, transport)
+  refuseSecondQueryParameter(server, element, resolution.findings)
   resolution.advice?.onServer(server, element)
-  const { issuer, tokenTypes, scopeSeparator, headers, maximumLifetimeSeconds, marginSeconds } = server
+  const { issuer, tokenTypes, scopeSeparator, headers, parametersInQuery, maximumLifetimeSeconds, marginSeconds } =
+    server
   return {
     id,
     ...(issuer !== undefined && { issuer }),
@@ -47,6 +51,7 @@ export function resolveAuthorizationServer(
     ...(tokenTypes !== undefined && { tokenTypes }),
     ...(scopeSeparator !== undefined && scopeSeparator !== ' ' && { scopeSeparator }),
     ...(headers !== undefined && Object.keys(headers).length > 0 && { headers }),
+    ...(parametersInQuery !== undefined && { parametersInQuery }),
     ...transport,
     maximumConcurrency: server.maximumConcurrency ?? serverDefaults.maximumConcurrency,
     coolDownSeconds: server.coolDownSeconds ?? serverDefaults.coolDownSeconds,
@@ -56,6 +61,22 @@ export function resolveAuthorizationServer(
       ...(marginSeconds !== undefined && { marginSeconds }),
     },
   }
+}
+
+/** RFC 6749 section 3.2: a parameter must not be sent twice. */
+function refuseSecondQueryParameter(
+  { tokenEndpoint, parametersInQuery = [] }: AuthorizationServer,
+  element: ElementReference,
+  findings: FindingList,
+): void {
+  const fixed = [...new URL(tokenEndpoint).searchParams.keys()].map(foldedParameterName)
+  const twice = parametersInQuery.find((name) => fixed.includes(foldedParameterName(name)))
+  if (twice !== undefined)
+    findings.addMistake(
+      element,
+      'parametersInQuery',
+      `The query of tokenEndpoint has the parameter ${twice} too. Take it out of one of the two attributes.`,
+    )
 }
 
 /** RFC 6749 section 3.2: a token endpoint requires TLS. The only exception is a server on the same machine. */

@@ -95,8 +95,9 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
         async write() {
           last.signed = await sign(context, keysInHand)
           const { client, grant, added } = last.signed
-          const form = createTokenRequestForm(connection.grant.type, client, grant)
-          return { headers: { ...added?.headers, ...client.headers }, form }
+          const { type: grantType } = connection.grant
+          const form = createTokenRequestForm({ grantType, client, grant, inQuery: server.parametersInQuery })
+          return { headers: { ...added?.headers, ...client.headers }, ...form }
         },
       })
       return { answer, signed: last.signed }

@@ -30,6 +30,8 @@ export interface WrittenRequest {
   readonly headers: Readonly<Record<string, Secret>>
   /** `application/x-www-form-urlencoded`. */
   readonly form: Secret
+  /** Percent-encoded parameters to add to the query of the URL. */
+  readonly query?: Secret
 }
 
 export interface TokenEndpointTimeouts {

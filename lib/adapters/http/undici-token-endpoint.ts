@@ -151,12 +151,12 @@ async function writeFor(request: TokenEndpointRequest): Promise<WrittenRequest> 
 
 function toDispatch(
   { tokenEndpoint }: Pick<Route, 'tokenEndpoint'>,
-  { headers, form }: WrittenRequest,
+  { headers, form, query }: WrittenRequest,
 ): Dispatcher.DispatchOptions {
   const { pathname, search } = new URL(tokenEndpoint)
   const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
   return {
-    path: `${pathname}${search}`,
+    path: `${pathname}${query ? `${search === '' ? '?' : `${search}&`}${query.reveal()}` : search}`,
     method: 'POST',
     headers: {
       accept: 'application/json',

@@ -349,3 +349,23 @@ test('oidc-provider grants the authorization_details of RFC 9396', async (t) => 
   assert.deepEqual(await granted([pay]), [pay])
   assert.equal(set.tokenRequests(), 3)
 })
+
+test('parameters go into the query where the server reads them there, and into no log', async (t) => {
+  const events = captureLog(t)
+  const elements = (issuer: string) =>
+    exampleElements(issuer, {
+      server: { tokenEndpoint: `${issuer}/token?v=2`, parametersInQuery: ['grant_type', 'account', 'tenant'] },
+      oAuth: { parameters: { account: 'a b&c', other: 'o' }, requestMay: { tenant: true } },
+    })
+  let answers = 0
+  const { http, requests } = await startIssueTokenWithScriptedServer(t, elements, () =>
+    answers++ === 0 ? tokenAnswer() : { status: 400, body: { error: 'invalid_request' } },
+  )
+  assert.equal((await http(tokenRequest('conn', 'tenant=the%2Btenant'))).status, 200)
+  assert.equal(requests[0]?.url, '/token?v=2&grant_type=client_credentials&account=a%20b%26c&tenant=the%2Btenant')
+  assert.deepEqual([...(requests[0]?.form.keys() ?? [])], ['client_assertion_type', 'client_assertion', 'other'])
+  await http(tokenRequest('conn', 'tenant=another-tenant'))
+  const logged = JSON.stringify(events)
+  assert.match(logged, /token_request_refused/)
+  assert.doesNotMatch(logged, /another-tenant|a%20b/)
+})

@@ -154,6 +154,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     tokenTypes: isNothing('JWT'),
     scopeSeparator: counts(','),
     headers: counts({ 'X-Tenant': 't' }),
+    parametersInQuery: counts('tenant'),
     allowLoopbackHttp: isNothing(true),
     acceptedWarnings: isNothing('anything'),
   },

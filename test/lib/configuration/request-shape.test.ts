@@ -131,3 +131,46 @@ test('Authorization is for a client without another method, which it then authen
     /clientAuthentication: none leaves a token request .* without a proof of its sender/,
   ])
 })
+
+const inQuery = (parametersInQuery: unknown, tokenEndpoint = `${exampleIssuer}/token`) =>
+  elementsWith({ server: { parametersInQuery, tokenEndpoint } })
+
+test('parameters in the query are a name or a list of names', async (t) => {
+  for (const names of [
+    'account_id',
+    ['account_id'],
+    ['grant_type', 'scope', 'resource', 'audience', 'subject_token_type'],
+  ]) {
+    const { authorizationServer } = await resolveConn(t, inQuery(names))
+    assert.deepEqual(authorizationServer.parametersInQuery, [names].flat())
+  }
+})
+
+const refusedInQuery = [
+  ...['client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'assertion', 'username', 'password'],
+  ...['subject_token', 'actor_token', 'refresh_token', 'code', 'authorization_details', 'minimum_seconds'],
+  ...['api_key', 'apikey', 'X-API-KEY', 'my_secret', 'passphrase', 'pin'],
+]
+
+for (const name of refusedInQuery)
+  test(`the parameter ${name} in the query is a mistake`, async (t) => {
+    assertLines(await mistakesOf(t, inQuery(['tenant', name])), [
+      new RegExp(
+        `^authorizationServer/theServer parametersInQuery: Take out the parameter ${name}: a query gets into logs`,
+      ),
+    ])
+  })
+
+test('another spelling of a parameter, and one that is sent twice, are mistakes in the query', async (t) => {
+  for (const [names, line] of [
+    ['client.id', /Take out the parameter client\.id: some servers read it as client_id/],
+    ['Grant_Type', /Take out the parameter Grant_Type: some servers read it as grant_type/],
+    [['tenant.id', 'tenant_id'], /Keep only one of the parameters tenant\.id and tenant_id/],
+    ['a b', /A parameter name may have only letters/],
+    [1, /It must be the name of one parameter or a list of names/],
+  ] as const)
+    assertLines(await mistakesOf(t, inQuery(names)), [line])
+  assertLines(await mistakesOf(t, inQuery('tenant-id', `${exampleIssuer}/token?tenant_id=1`)), [
+    /parametersInQuery: The query of tokenEndpoint has the parameter tenant-id too/,
+  ])
+})

@@ -33,7 +33,7 @@ async function bodyOf(
   client: typeof byAssertion | typeof byHeader,
 ) {
   const form = await createGrantForm({ grant: { type } }, parameters, moments)
-  return createTokenRequestForm(type, client, form).reveal()
+  return createTokenRequestForm({ grantType: type, client, grant: form }).form.reveal()
 }
 
 test('a request with only a grant names it and nothing else', async () => {
@@ -86,7 +86,9 @@ async function assertionOf(assertionParameters: JwtBearerGrant['assertionParamet
   const assertion = plainAssertion({ issuer: 'theClient', subject: 'alice', claims: { tenant: 't' } })
   const grant: JwtBearerGrant = { type: jwtBearer, assertion, assertionParameters }
   const form = await createGrantForm({ grant, signer: theSigner }, parameters, moments)
-  const body = new URLSearchParams(createTokenRequestForm(jwtBearer, byHeader, form).reveal())
+  const body = new URLSearchParams(
+    createTokenRequestForm({ grantType: jwtBearer, client: byHeader, grant: form }).form.reveal(),
+  )
   const jwt = body.get('assertion') ?? ''
   body.delete('assertion')
   assert.deepEqual(
@@ -178,7 +180,9 @@ test('a token exchange has the token of its subject and of its actor, each with 
     { ...everything, further: { requested_token_type: 'urn:requested' } },
     two,
   )
-  const body = new URLSearchParams(createTokenRequestForm(tokenExchange, byHeader, form).reveal())
+  const body = new URLSearchParams(
+    createTokenRequestForm({ grantType: tokenExchange, client: byHeader, grant: form }).form.reveal(),
+  )
   const tokens = ['subject_token', 'actor_token'].map((name) => body.get(name) ?? '')
   assert.deepEqual(
     tokens.map((token) => decodeJwt(token)).map(({ sub, jti }) => [sub, jti]),
@@ -209,4 +213,22 @@ test('a token exchange has the token of its subject and of its actor, each with 
       ['requested_token_type', 'urn:requested'],
     ],
   )
+})
+
+test('parameters go into the query where the server wants that, but never a secret and nothing of the client', async () => {
+  const grantType = 'password'
+  const parameters = { ...everything, username: 'alice', password: new Secret('hunter2') }
+  const grant = await createGrantForm({ grant: { type: grantType } }, parameters, moments)
+  const every = ['grant_type', 'scope', 'resource', 'a', 'password', 'client_assertion', 'client_assertion_type', 'x']
+  const { form, query } = createTokenRequestForm({ grantType, client: byAssertion, grant, inQuery: every })
+  assert.equal(
+    query?.reveal(),
+    'grant_type=password&scope=read%20write&resource=https%3A%2F%2Fa.example&resource=https%3A%2F%2Fb.example&a=1',
+  )
+  assert.deepEqual(
+    [...new URLSearchParams(form.reveal()).keys()],
+    ['client_assertion_type', 'client_assertion', 'username', 'password', 'audience', 'b'],
+  )
+  const { query: none } = createTokenRequestForm({ grantType, client: byHeader, grant, inQuery: ['x'] })
+  assert.equal(none, undefined)
 })
