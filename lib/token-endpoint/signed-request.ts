@@ -45,6 +45,16 @@ export function sentSecrets(
   }
 }
 
+/**
+ * Whether a caller would get a JWT that Tokenwell signed for this request: whoever has it can ask this server for tokens. A caller's own
+ * token is not meant.
+ */
+export function repeatsAssertion({ client, grant }: SignedRequest, given: readonly unknown[]): boolean {
+  const signed = [...(client.assertion ? client.secrets : []), ...(grant.assertions.length > 0 ? grant.secrets : [])]
+  const texts = given.map(String)
+  return signed.some((jwt) => texts.some((text) => text.includes(jwt.reveal())))
+}
+
 /** What a refusal of the request says about the clocks. Undefined where they are not the reason. */
 export function clockReadingOf(
   { client, grant }: SignedRequest,

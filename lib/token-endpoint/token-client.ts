@@ -10,7 +10,14 @@ import { createGrantForm } from './grants/create-grant-form.ts'
 import type { GrantParameters } from './grants/grant-form.ts'
 import { readPassedOn } from './passed-on.ts'
 import type { RequestKeySource, RequestKeys } from './request-keys.ts'
-import { clockReadingOf, type SignedRequest, sentSecrets, toldOf, unsigned } from './signed-request.ts'
+import {
+  clockReadingOf,
+  repeatsAssertion,
+  type SignedRequest,
+  sentSecrets,
+  toldOf,
+  unsigned,
+} from './signed-request.ts'
 import { issuedToken, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
 import {
@@ -66,7 +73,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   async function exchange(context: TokenRequestContext, keysInHand: KeysInHand, sentAt: number): Promise<KeptAnswer> {
     const { answer, signed } = await post(context, keysInHand, sentAt)
     const token = issuedToken(answer, context.connection.authorizationServer.tokenTypes)
-    if (token) return { ...token, ...passedOnIn(answer, context.connection) }
+    if (token) return withoutAssertion({ ...token, ...passedOnIn(answer, context.connection) }, signed, context)
     const refused = await readFailure(context, signed, answer)
     logRefusal(context.connection, signed, refused, answer.status)
     throw refused
@@ -235,6 +242,15 @@ function scopeOf({ scope }: TokenAnswer, asked: GrantParameters): Pick<Token, 's
         .join(' '),
     }
   return asked.scope.length > 0 ? { scope: asked.scope.join(' ') } : {}
+}
+
+/** @throws {UnreadableAnswerError} if the server sent an assertion back */
+function withoutAssertion(answer: KeptAnswer, signed: SignedRequest, { connection }: TokenRequestContext): KeptAnswer {
+  if (!repeatsAssertion(signed, [answer.accessToken.reveal(), ...Object.values(answer.passedOn ?? {})])) return answer
+  const { id } = connection.authorizationServer
+  throw new UnreadableAnswerError(
+    `The authorization server ${id} answered with an assertion that it was sent. No caller gets an assertion. Check tokenEndpoint: it may lead to a server that repeats its requests.`,
+  )
 }
 
 /**

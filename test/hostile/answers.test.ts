@@ -13,7 +13,7 @@ import { confineToLoopback } from '../support/process/this-process.ts'
 import { startScriptedTokenEndpoint } from '../support/servers/scripted-token-endpoint.ts'
 import { createAuthority } from './authority.ts'
 import { type Behaviour, fine, hostileTokens } from './behaviour.ts'
-import { families } from './behaviours.ts'
+import { allFamilies, families } from './behaviours.ts'
 import { besideOthers, cell, readmePath, rowsBelow, tableOf, withRowsBelow } from './table.ts'
 import { spendTenMinutes } from './ten-minutes.ts'
 
@@ -94,7 +94,7 @@ async function checkBehaviour(t: TestContext, behaviour: Behaviour): Promise<voi
   for (const { body } of [got, again]) assert.ok(!('refresh_token' in body) && !('id_token' in body))
 }
 
-for (const { title, behaviours } of families)
+for (const { title, behaviours } of allFamilies)
   describe(title, { concurrency: 4 }, () => {
     for (const behaviour of behaviours)
       test(`${behaviour.name}: ${behaviour.outcome}, ${behaviour.requests} requests`, (t) =>
@@ -107,10 +107,10 @@ test('none of these behaviours makes Tokenwell send anything to another server',
 })
 
 test('the tables in the README have exactly the results of this run, and no server gets many requests', async (t) => {
-  const all = families.flatMap(({ behaviours }) => behaviours)
+  const all = allFamilies.flatMap(({ behaviours }) => behaviours)
   const tenMinutes = await spendTenMinutes(all, authority, elsewhere.issuer)
   for (const [name, { requests }] of tenMinutes) assert.ok(requests <= mostInTenMinutes, `${name}: ${requests}`)
-  for (const family of families) {
+  for (const family of allFamilies) {
     const table = tableOf(family, tenMinutes)
     for (const line of table) t.diagnostic(line)
     if (process.env['TOKENWELL_UPDATE_TABLES'] === '1') writeFileSync(readmePath, withRowsBelow(family.title, table))
@@ -130,6 +130,6 @@ test('every behaviour has a row in the table "Beside other clients"', () => {
 })
 
 test('no two behaviours have the same name', () => {
-  const names = families.flatMap(({ behaviours }) => behaviours.map(({ name }) => name))
+  const names = allFamilies.flatMap(({ behaviours }) => behaviours.map(({ name }) => name))
   assert.deepEqual(names.toSorted(), [...new Set(names)].sort())
 })

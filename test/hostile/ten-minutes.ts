@@ -1,11 +1,12 @@
 import { undiciTokenEndpoint } from '../../lib/adapters/http/undici-token-endpoint.ts'
-import type { ResolvedAuthorizationServer } from '../../lib/configuration/connection.ts'
+import type { Connection, ResolvedAuthorizationServer } from '../../lib/configuration/connection.ts'
+import { jwtBearer, tokenExchange, tokenTypesByShortName } from '../../lib/configuration/grant-type.ts'
 import { CoolingDownError, causeOf } from '../../lib/get-token/token-error.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import type { SignerCache } from '../../lib/signing/signer-cache.ts'
 import type { TokenEndpoint, TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
-import { plainConnection } from '../support/elements/plain-connection.ts'
+import { plainAssertion, plainConnection } from '../support/elements/plain-connection.ts'
 import { startScriptedTokenEndpoint } from '../support/servers/scripted-token-endpoint.ts'
 import { singleVersionSecrets } from '../support/virtual/secret-stores.ts'
 import { createTokensInVirtualTime } from '../support/virtual/tokens-in-virtual-time.ts'
@@ -72,7 +73,7 @@ export async function spendTenMinutes(
   await Promise.all(Array.from({ length: atATime }, work))
   const found = new Map<string, TenMinutes>()
   for (const behaviour of behaviours)
-    found.set(behaviour.name, await play(recordings.get(behaviour) ?? [], serverOf(behaviour, virtualIssuer)))
+    found.set(behaviour.name, await play(recordings.get(behaviour) ?? [], connectionOf(behaviour)))
   return found
 }
 
@@ -90,7 +91,7 @@ async function record(
     return script(request, response, index, elsewhere)
   }, options)
   const fields = new URLSearchParams(form)
-  fields.set('client_assertion', assertion.reveal())
+  for (const parameter of parametersOf(behaviour)) fields.set(parameter, assertion.reveal())
   const resolved = { ...serverOf(behaviour, server.issuer), ...(!hangs && patience) }
   const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds } = resolved
   const request = {
@@ -120,6 +121,34 @@ function secondOf(milliseconds: number): number {
   return Math.floor(milliseconds / 1_000) * 1_000
 }
 
+/** The parameters that carry a JWT. */
+function parametersOf({ changes }: Behaviour): readonly string[] {
+  const { grantType } = changes?.oAuth ?? {}
+  if (grantType === 'jwt-bearer') return ['assertion']
+  return grantType === 'token-exchange' ? ['subject_token', 'actor_token'] : ['client_assertion']
+}
+
+function connectionOf(behaviour: Behaviour): Connection {
+  const { grantType, passOn } = behaviour.changes?.oAuth ?? {}
+  const connection = {
+    ...plainConnection,
+    authorizationServer: serverOf(behaviour, virtualIssuer),
+    ...(passOn !== undefined && { passOn: passOn as readonly string[] }),
+  }
+  const made = plainAssertion()
+  const clientAuthentication = { method: 'none', sendClientId: false } as const
+  if (grantType === 'jwt-bearer')
+    return { ...connection, clientAuthentication, grant: { type: jwtBearer, assertion: made, assertionParameters: {} } }
+  if (grantType !== 'token-exchange') return connection
+  const { jwt: type, access_token: requested_token_type } = tokenTypesByShortName
+  return {
+    ...connection,
+    clientAuthentication,
+    grant: { type: tokenExchange, subject: { type, assertion: made }, actor: { type, assertion: made } },
+    parameters: { ...connection.parameters, further: { requested_token_type } },
+  }
+}
+
 function serverOf({ changes }: Behaviour, issuer: string): ResolvedAuthorizationServer {
   const milliseconds = (attribute: string, otherwise: number) =>
     Number.parseInt(String(changes?.server?.[attribute] ?? otherwise), 10)
@@ -137,9 +166,10 @@ function serverOf({ changes }: Behaviour, issuer: string): ResolvedAuthorization
 const played = new Map<string, Promise<TenMinutes>>()
 
 /** Behaviours that differ only in their tokens are played once. */
-async function play(recorded: readonly Recorded[], server: ResolvedAuthorizationServer): Promise<TenMinutes> {
-  const key = JSON.stringify([server.tokenTypes, recorded.map(describeRecorded)])
-  const known = played.get(key) ?? playAnew(recorded, server)
+async function play(recorded: readonly Recorded[], connection: Connection): Promise<TenMinutes> {
+  const { authorizationServer, grant, passOn } = connection
+  const key = JSON.stringify([authorizationServer.tokenTypes, grant, passOn, recorded.map(describeRecorded)])
+  const known = played.get(key) ?? playAnew(recorded, connection)
   played.set(key, known)
   return await known
 }
@@ -159,7 +189,7 @@ function withOtherToken({ body, ...answer }: TokenEndpointAnswer, index: number)
  * One caller asks every half minute, and after a failure as soon as `Retry-After` allows. The first request is at the time of its
  * recording, however long ago that is.
  */
-async function playAnew(recorded: readonly Recorded[], server: ResolvedAuthorizationServer): Promise<TenMinutes> {
+async function playAnew(recorded: readonly Recorded[], connection: Connection): Promise<TenMinutes> {
   const [{ at }] = recorded as readonly [Recorded]
   const clock = { aheadMilliseconds: at - createVirtualTime().now() }
   let served = 0
@@ -170,7 +200,7 @@ async function playAnew(recorded: readonly Recorded[], server: ResolvedAuthoriza
       return withOtherToken(next.answer, served)
     },
     {
-      connection: { ...plainConnection, authorizationServer: server },
+      connection,
       clock,
       latency,
       signers,
