@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import { type Caller, knownCallers } from '../../lib/access-token/caller.ts'
 import type { Application } from '../../lib/application/application.ts'
-import type { Connection } from '../../lib/configuration/connection.ts'
+import { type Connection, claimsFromRequestOf } from '../../lib/configuration/connection.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { describeFinding, describeOwnFinding, type Finding, isMistake } from '../../lib/configuration/finding.ts'
 import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-status.ts'
@@ -151,6 +151,7 @@ function describeConnection(status: ConnectionStatus, describe: (finding: Findin
 
 function describeConfiguration(connection: Connection): Partial<ConnectionAnswer> {
   const { api, grant, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
+  const claims = Object.keys(claimsFromRequestOf(grant))
   return {
     ...(api?.origin !== undefined && { api: `${api.origin}${api.basePath}` }),
     ...(api && 'hostFrom' in api && { api_hosts: api.hostFrom.within }),
@@ -162,6 +163,7 @@ function describeConfiguration(connection: Connection): Partial<ConnectionAnswer
     ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
     ...(parameters.resource.length > 0 && { resource: parameters.resource }),
     ...(parameters.audience && { audience: parameters.audience }),
+    ...(claims.length > 0 && { claims_from_request: claims }),
     warm: warming !== undefined,
   }
 }

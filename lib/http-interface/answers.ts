@@ -48,6 +48,7 @@ export const connectionSchema = v.object({
   scope: v.exactOptional(text('The scope that its elements set.')),
   resource: v.exactOptional(texts('The resources that its elements set.')),
   audience: v.exactOptional(text('The audience that its elements set.')),
+  claims_from_request: v.exactOptional(texts('The claims that each request sets, without their values.')),
   warm: v.exactOptional(flag('Whether warm-tokens renews its tokens.')),
   clock_offset_seconds: v.exactOptional(
     v.pipe(v.number(), v.integer(), v.description("How far the authorization server's clock is ahead.")),

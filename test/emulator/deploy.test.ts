@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { subjectSegment } from '../../lib/configuration/subject.ts'
 import { overhear } from '../support/output/canary.ts'
+import type { Credentials } from '../support/servers/ministack.ts'
 import { startIfThere } from '../support/servers/real-server.ts'
 import { callerRoleStack } from './caller-role-stack.ts'
 import { deployStage, eventually, stageElements } from './deployed-stage.ts'
@@ -58,6 +60,31 @@ test('the CDK deploys a stage to an emulated account, where callers and operator
       assert.deepEqual([status, access_token], [403, undefined])
     }
     assert.equal((await deployed.getToken('brief', caller)).status, 403)
+  })
+
+  await t.test("a role with the right to one user's path reaches no other user's, in no spelling", async () => {
+    const zoe = `conn/as/${subjectSegment('Zoë')}`
+    const forAlice = await deployed.callerOf('a-caller-for-alice', ['conn/as/alice'])
+    const forZoe = await deployed.callerOf('a-caller-for-zoe', [zoe])
+    const forAll = await deployed.callerOf('a-caller-for-all', ['conn/as/*'])
+    // The elements of conn leave no user to a request. Only the function answers so.
+    const reached = async (path: string, signedBy: Credentials) => {
+      const { status, error } = await deployed.getToken(path, signedBy)
+      assert.ok(status === 403 || (status === 400 && error === 'invalid_request'), `${path}: ${status}`)
+      return status === 400
+    }
+    const [alice, bob] = ['conn/as/alice', 'conn/as/bob']
+    for (const [role, allowed] of [
+      [forAlice, [alice]],
+      [forZoe, [zoe]],
+      [forAll, [alice, bob, zoe]],
+      [caller, []],
+    ] as const)
+      for (const path of [alice, bob, zoe])
+        assert.equal(await reached(path, role), (allowed as readonly string[]).includes(path), path)
+    for (const path of ['conn', 'brief/as/alice', 'conn/as/Alice', 'conn/as/alice2', 'conn/as/bob%2F..%2Falice'])
+      assert.equal((await deployed.getToken(path, forAlice)).status, 403, path)
+    assert.equal((await deployed.getToken('conn', forAll)).status, 403)
   })
 
   await t.test(

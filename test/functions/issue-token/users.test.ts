@@ -52,6 +52,18 @@ test('a request for a user gets a token of that user, and each user has a token 
   assert.equal(set.tokenRequests(), users.length)
 })
 
+test('the list of connections shows which claims a request sets, and no value and no user', async (t) => {
+  const claims = { sub: [alice, zoe], department: ['canary-department'], pid: { fromCaller: 'pid' } }
+  const set = await startIssueTokenWithOidcProvider(t, taking(claims))
+  const { body } = await set.http({ method: 'GET', path: '/connections' })
+  const [listed] = body['connections'] as Record<string, unknown>[]
+  assert.deepEqual(
+    [listed?.['claims_from_request'], listed?.['warm'], listed?.['warnings']],
+    [['sub', 'department', 'pid'], false, []],
+  )
+  assert.doesNotMatch(JSON.stringify(body), /canary/)
+})
+
 test('only the route of the user takes a user: no other route, no body, no alias, and no other spelling', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, taking({ sub: true }))
   const refused: readonly (readonly [HttpRequest, RegExp])[] = [
