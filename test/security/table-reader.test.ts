@@ -32,14 +32,17 @@ const asked = {
 /** Members of the answer that callers get beside the token. */
 const passedOn = { instance_url: 'https://canary-instance.example' }
 const user = { username: 'canary-user-mallory', password: 'the canary password of mallory' }
+const subjectToken = { subject_token: 'canary-subject-token-of-mallory', subject_token_type: 'urn:canary:type' }
 plant(user.password)
+plant(subjectToken.subject_token)
 
 test('no record shows in clear what a caller asked for, which caller asked, or what the result was', async (t) => {
   const { ask, items, tokens } = await startFleet(t)
   const first = await ask('conn', asked)
   const again = await ask('conn', asked, `rejected_token_id=${first['token_id']}`)
   const ofUser = await ask('of-users', { ...user, scope: asked.scope })
-  for (const each of [first, again, ofUser]) assert.equal(each['source'], 'server', JSON.stringify(each))
+  const exchanged = await ask('on-behalf', subjectToken)
+  for (const each of [first, again, ofUser, exchanged]) assert.equal(each['source'], 'server', JSON.stringify(each))
   assert.equal(first['instance_url'], passedOn.instance_url)
   // One refusal repeats the user in the server's own words, and one leads to a cool-down.
   for (const password of ['wrong', 'wrong again', 'and again wrong'])
@@ -67,7 +70,7 @@ test('no record shows in clear what a caller asked for, which caller asked, or w
     assert.ok(fingerprints.length > 0, field)
     for (const each of fingerprints) assert.match(each, /^2:[A-Za-z0-9_-]{43}$/, 'elements are named by a MAC')
   }
-  const secrets = [asked, user, passedOn].flatMap((each) => Object.values(each)).concat(tokens)
+  const secrets = [asked, user, passedOn, subjectToken].flatMap((each) => Object.values(each)).concat(tokens)
   assert.ok(tokens.length >= 3)
   const encoded = secrets.flatMap((secret) => [
     encodeURIComponent(secret),
@@ -236,11 +239,13 @@ function someElements(issuer: string) {
     oAuthConfig: {
       theConfig: { ...config, requestMay, passOn: 'instance_url' },
       ofUsers: { ...config, grantType: 'password' },
+      onBehalf: { ...config, grantType: 'token-exchange' },
     },
     endpointConnection: {
       ...elements['endpointConnection'],
       other: { authenticationConfigRef: 'theConfig' },
       'of-users': { authenticationConfigRef: 'ofUsers' },
+      'on-behalf': { authenticationConfigRef: 'onBehalf' },
     },
   }
 }

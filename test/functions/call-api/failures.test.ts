@@ -228,6 +228,16 @@ test('a connection of the password grant has no token to call with', async (t) =
   assert.equal(api.requests.length, 0)
 })
 
+test('a connection whose callers bring the token to exchange has no token to call with', async (t) => {
+  const { call, api } = await startCallApiWithScriptedServers(t, undefined, {
+    elements: { oAuth: { grantType: 'token-exchange' } },
+  })
+  const { status, body } = await call({ headers: { subject_token: 'a-token-of-a-caller' } })
+  assert.equal(status, 400)
+  assert.match(body.toString(), /subject_token is missing/)
+  assert.equal(api.requests.length, 0)
+})
+
 test('an unknown connection is a 404, a name that is not valid a 400, an unknown route a 404', async (t) => {
   const { call, handler } = await startCallApiWithScriptedServers(t)
   assert.equal((await call({ connection: 'nowhere' })).status, 404)

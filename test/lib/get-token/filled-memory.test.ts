@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 
 /** The last output of the process. */
-async function fill(what: 'tokens' | 'passwords', ...options: readonly string[]): Promise<unknown> {
+async function fill(what: 'tokens' | 'passwords' | 'exchanges', ...options: readonly string[]): Promise<unknown> {
   const script = join(import.meta.dirname, 'filled-memory.ts')
   const { stdout } = await promisify(execFile)(process.execPath, [...options, script, what])
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
@@ -18,4 +18,8 @@ test('3,000 tokens of 60 KiB do not exhaust a heap of 256 MB: the least recently
 
 test('a password is nowhere in the heap once its token has come', async () => {
   assert.deepEqual(await fill('passwords'), { asked: 21, tokens: true, found: 0 })
+})
+
+test("a caller's token is nowhere in the heap once it is exchanged", async () => {
+  assert.deepEqual(await fill('exchanges'), { asked: 21, tokens: true, found: 0 })
 })

@@ -4,14 +4,15 @@ import type { CallerRequest } from '../../../lib/access-token/token.ts'
 import { createApplication } from '../../../lib/application/application.ts'
 import { readEnvironment } from '../../../lib/application/environment.ts'
 import { openPorts } from '../../../lib/application/open-ports.ts'
+import { tokenTypesByShortName } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { TokenEndpoint } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { createBareWorkspace, environmentOf } from '../../support/functions/load-function.ts'
 
 /*
- * A process with the whole of get-token, wired as on one machine, that fills its memory: `node filled-memory.ts tokens` or `passwords`.
- * It prints its findings.
+ * A process with the whole of get-token, wired as on one machine, that fills its memory: `node filled-memory.ts tokens`, `passwords` or
+ * `exchanges`. It prints its findings.
  */
 
 const [, , what = ''] = process.argv
@@ -51,22 +52,29 @@ function passwordOf(number: number): string {
   return createHash('sha256').update(`password ${number}`).digest('hex')
 }
 
-async function fillWithPasswords(): Promise<object> {
+/** What only the caller of a request has. */
+const secretsOf = {
+  passwords: (index: number) => ({ username: `user-${index}`, password: new Secret(passwordOf(index)) }),
+  exchanges: (index: number) => ({
+    subjectToken: { token: new Secret(passwordOf(index)), type: tokenTypesByShortName.access_token },
+  }),
+} as const
+
+async function fillWithSecrets(kind: keyof typeof secretsOf): Promise<object> {
   let asked = 0
   const answer = async () => {
     if (asked % 2) return { status: 400, body: '{"error":"invalid_grant"}' }
     const body = { access_token: `token-${asked}`, token_type: 'Bearer', expires_in: 3600 }
     return { status: 200, body: JSON.stringify(body) }
   }
-  const application = await createTokens(answer, 'password')
+  const application = await createTokens(answer, kind === 'passwords' ? 'password' : 'token-exchange')
   for (let index = 0; index <= 20; index++) {
     asked++
     const request: CallerRequest = {
       caller: 'direct',
       connection: 'conn',
       further: {},
-      username: `user-${index}`,
-      password: new Secret(passwordOf(index)),
+      ...secretsOf[kind](index),
     }
     await application.getToken(request, Date.now() + 25_000).catch(() => {})
   }
@@ -82,5 +90,9 @@ async function readHeap(): Promise<string> {
   return Buffer.concat(chunks).toString('latin1')
 }
 
-console.log(JSON.stringify(await (what === 'tokens' ? fillWithTokens() : fillWithPasswords())))
+console.log(
+  JSON.stringify(
+    await (what === 'tokens' ? fillWithTokens() : fillWithSecrets(what === 'exchanges' ? what : 'passwords')),
+  ),
+)
 for (const cleanUp of cleanUps) await cleanUp()
