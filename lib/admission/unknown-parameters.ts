@@ -47,8 +47,8 @@ export interface AskedRequest<R extends TokenRequest> {
 }
 
 /**
- * Removes the parameters that are ignored. By default that is every unknown parameter. Where the element has `requestMay`, unknown
- * parameters stay, and `admitRequest` refuses those that it doesn't list.
+ * Removes the parameters that are ignored: those that neither the element sets nor `requestMay` lists. What the element sets stays, and
+ * `admitRequest` checks it.
  * @throws {InvalidRequestError} where to ignore a parameter could give another token than the caller asked for
  */
 export function withoutIgnored<R extends TokenRequest>(connection: Connection, asked: R): AskedRequest<R> {
@@ -59,9 +59,8 @@ export function withoutIgnored<R extends TokenRequest>(connection: Connection, a
     if (configured.includes(name)) throw new InvalidRequestError(name, 'belongs in the body, not in the query.')
   for (const name of [...unknown, ...inQuery]) demandIgnorable(name, configured)
 
-  const ignored = connection.requestMay ? [] : unknown
-  const further = Object.fromEntries(Object.entries(asked.further).filter(([name]) => !ignored.includes(name)))
-  return { request: { ...asked, further }, ignored: [...ignored, ...inQuery] }
+  const further = Object.fromEntries(Object.entries(asked.further).filter(([name]) => !unknown.includes(name)))
+  return { request: { ...asked, further }, ignored: [...unknown, ...inQuery] }
 }
 
 function configuredNames({ parameters, requestMay = {} }: Connection): readonly string[] {

@@ -81,12 +81,6 @@ const mistakes: readonly (readonly [what: string, request: HttpRequest, named: R
     /^minimum_seconds must be a whole number/,
   ],
   ['JSON with a list that is no scope or resource', json('{"audience":["a"]}'), /^audience must be a string/],
-  [
-    'a parameter that only an object of JavaScript has',
-    tokenRequest('conn', 'constructor=x'),
-    /^constructor /,
-    { oAuth: { requestMay: { tenant: true } } },
-  ],
   ['minimum_seconds in the body', tokenRequest('conn', 'minimum_seconds=1'), /^minimum_seconds .*query/],
   ['minimum_seconds that is no number', tokenRequest('conn', '', 'minimum_seconds=1.5'), /^minimum_seconds /],
   ['a rejected_token_id that is none', tokenRequest('conn', '', 'rejected_token_id=x'), /^rejected_token_id /],
@@ -282,6 +276,12 @@ const sent: readonly Sent[] = [
     request: tokenRequest('conn', 'client_id=mine'),
     changes: { oAuth: { jwtAuthenticationSetClientId: 'true' } },
     form: [['client_id', 'theClient']],
+  },
+  {
+    what: 'what requestMay lists, and no name that only an object of JavaScript has',
+    request: tokenRequest('conn', 'constructor=x&trace=1&tenant=a'),
+    changes: { oAuth: { requestMay: { tenant: true } } },
+    form: [['tenant', 'a']],
   },
   {
     what: 'user name and password',

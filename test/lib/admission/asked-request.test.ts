@@ -111,13 +111,18 @@ test('every other parameter is ignored, and is no longer part of the request', (
   }
 })
 
-test('a parameter of the element stays and is checked; with requestMay all others stay as well', () => {
+test('a parameter that the element sets or lists stays and is checked, and any other is ignored', () => {
   assert.deepEqual(withoutIgnored(tenanted, asked({ tenant: 'b', trace: 'x' })), {
     request: asked({ tenant: 'b' }),
     ignored: ['trace'],
   })
-  const listed: Connection = { ...tenanted, requestMay: { scope: true } }
-  assert.deepEqual(withoutIgnored(listed, asked({ trace: 'x' })), { request: asked({ trace: 'x' }), ignored: [] })
+  const listed: Connection = { ...tenanted, requestMay: { realm: ['r'] } }
+  assert.deepEqual(withoutIgnored(listed, asked({ trace: 'x', realm: 's', tenant: 'b' })), {
+    request: asked({ realm: 's', tenant: 'b' }),
+    ignored: ['trace'],
+  })
+  assert.throws(() => withoutIgnored(listed, asked({ reallm: 'r' })), refusal('reallm', /Did you mean realm/))
+  assert.throws(() => withoutIgnored(listed, asked({ claims: '{}' })), refusal('claims', /requestMay/))
 })
 
 test('in the query only an unknown parameter is ignored', () => {
