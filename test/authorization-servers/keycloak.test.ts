@@ -25,6 +25,7 @@ import {
   sendsItsSecretInTheBody,
   signsByEachAlgorithm,
 } from './client-authentication.ts'
+import { exchangesACallersToken } from './token-exchange.ts'
 
 /** It knows Ed25519 by the name EdDSA only. */
 const algorithms = signatureAlgorithms.filter((algorithm) => algorithm !== 'Ed25519')
@@ -48,6 +49,9 @@ test('issue-token gets tokens from Keycloak', async (t) => {
   )
   await t.test('for a user with a password', (t) => getsATokenForAUser(t, server))
   await t.test('for a user whom an assertion names, as a trusted issuer', (t) => getsATokenByItsAssertion(t, server))
+  await t.test("in exchange for a user's token that a caller sends", (t) =>
+    exchangesACallersToken(t, server, { oAuth: { grantType: 'password' }, form: keycloakUser }),
+  )
   await t.test('during a key rotation, with the published JWK set and without a failed request', (t) =>
     rotatesItsKeyWithoutAFailedToken(t, server),
   )

@@ -18,6 +18,7 @@ import {
   sendsItsSecretInTheBody,
   signsByEachAlgorithm,
 } from './client-authentication.ts'
+import { exchangesACallersToken } from './token-exchange.ts'
 
 /** All algorithms except those with an Ed25519 key. The server has no password grant either. */
 const algorithms = signatureAlgorithms.filter((algorithm) => !isEdwardsAlgorithm(algorithm))
@@ -39,6 +40,7 @@ test('issue-token gets tokens from Spring Authorization Server', async (t) => {
   await t.test('bound to the TLS certificate that the client presents', (t) =>
     getsTokensBoundToItsCertificate(t, server),
   )
+  await t.test('in exchange for a token that a caller sends', (t) => exchangesACallersToken(t, server, { oAuth: {} }))
   await t.test('during a key rotation, with the published JWK set and without a failed request', (t) =>
     rotatesItsKeyWithoutAFailedToken(t, server),
   )

@@ -6,16 +6,22 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.security.Principal;
 import javax.net.ssl.SSLContext;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.boot.ssl.SslBundles;
+import org.springframework.security.authentication.TestingAuthenticationToken;
 import org.springframework.security.oauth2.core.AuthorizationGrantType;
 import org.springframework.security.oauth2.core.ClientAuthenticationMethod;
 import org.springframework.security.oauth2.jose.jws.MacAlgorithm;
 import org.springframework.security.oauth2.jose.jws.SignatureAlgorithm;
+import org.springframework.security.oauth2.server.authorization.InMemoryOAuth2AuthorizationService;
+import org.springframework.security.oauth2.server.authorization.OAuth2Authorization;
+import org.springframework.security.oauth2.server.authorization.OAuth2AuthorizationService;
+import org.springframework.security.oauth2.server.authorization.OAuth2TokenType;
 import org.springframework.security.oauth2.server.authorization.client.RegisteredClient;
 import org.springframework.security.oauth2.server.authorization.client.RegisteredClientRepository;
 import org.springframework.security.oauth2.server.authorization.settings.ClientSettings;
@@ -34,6 +40,35 @@ public class AuthorizationServer {
   @Autowired
   void trustServersOfTheTests(SslBundles bundles) {
     SSLContext.setDefault(bundles.getBundle("key-sets").createSslContext());
+  }
+
+  /** Only a token with a principal can be exchanged. A client's own token has none until the client is it. */
+  @Component
+  static class AuthorizationsWithPrincipals implements OAuth2AuthorizationService {
+    private final OAuth2AuthorizationService inMemory = new InMemoryOAuth2AuthorizationService();
+
+    @Override
+    public void save(OAuth2Authorization authorization) {
+      String principal = Principal.class.getName();
+      var authentication = new TestingAuthenticationToken(authorization.getPrincipalName(), null);
+      boolean isThere = authorization.getAttribute(principal) != null;
+      inMemory.save(isThere ? authorization : OAuth2Authorization.from(authorization).attribute(principal, authentication).build());
+    }
+
+    @Override
+    public void remove(OAuth2Authorization authorization) {
+      inMemory.remove(authorization);
+    }
+
+    @Override
+    public OAuth2Authorization findById(String id) {
+      return inMemory.findById(id);
+    }
+
+    @Override
+    public OAuth2Authorization findByToken(String token, OAuth2TokenType type) {
+      return inMemory.findByToken(token, type);
+    }
   }
 
   /** Reads the file again at each look-up: a client that is changed or taken out there is so from the next request on. */
@@ -77,7 +112,8 @@ public class AuthorizationServer {
           .clientId(client.get("client_id").asText())
           .clientSecret(client.path("client_secret").asText(null))
           .clientAuthenticationMethod(new ClientAuthenticationMethod(method))
-          .authorizationGrantType(AuthorizationGrantType.CLIENT_CREDENTIALS)
+          .authorizationGrantTypes(
+              grants -> client.path("grant_types").forEach(grant -> grants.add(new AuthorizationGrantType(grant.asText()))))
           .scopes(scopes -> scopes.addAll(StringUtils.commaDelimitedListToSet(client.path("scope").asText().replace(" ", ","))))
           .clientSettings(readSettings(client))
           .tokenSettings(TokenSettings.builder().x509CertificateBoundAccessTokens(isBound).build())
