@@ -41,10 +41,10 @@ test('a connection that is removed or disabled gets a new generation, and so doe
   const empty = readConnectionRecord({ version: 'v', removableFrom: 0, fields: {} }, now)
   for (const before of [undefined, cold, empty]) {
     const gone = activated(before, noElements, now + 5)
-    assert.equal(gone.generation, now + 5)
+    assert.deepEqual([gone.generation, gone.fingerprint], [now + 5, 'gone'])
     assert.equal(activated(gone, noElements, now + 9).generation, now + 5, 'it is still removed')
     const disabled = activated(gone, disabledElements, now + 9)
-    assert.equal(disabled.generation, now + 9)
+    assert.deepEqual([disabled.generation, disabled.fingerprint], [now + 9, 'disabled'])
     assert.equal(activated(disabled, { fingerprint: 'f' }, now + 12).generation, now + 12)
   }
 })

@@ -62,6 +62,21 @@ test('a client that signs has the current and the previous key of its algorithm,
   assert.deepEqual(asked, ['key tokenwell/test/the-key ES256', 'previous key tokenwell/test/the-key ES256'])
 })
 
+test('a message about a secret names the element and the host that it is for', async () => {
+  const uses: unknown[] = []
+  const { signers } = theKeys()
+  const noting: SignerCache = {
+    ...signers,
+    async current(...words) {
+      uses.push(words[2])
+      return theSigner
+    },
+  }
+  const secrets = { get: async () => new Secret('now'), getPrevious: async () => undefined }
+  await createRequestKeySource(noting, secrets).current(plainConnection)
+  assert.deepEqual(uses, [{ element: 'authorizationServer/theServer', host: 'as.example.com' }])
+})
+
 test("a client with a password has the current and the previous one, both without an editor's line break", async () => {
   for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
     const connection: Connection = { ...basic, clientAuthentication: { method, passwordSecret: passwordName } }
@@ -182,4 +197,12 @@ test('where neither grant nor client has a previous key, the previous secrets of
   const second = await ofClient.keys.previous(withKey, true)
   assert.deepEqual(second?.client, { way, signer: ofClient.previousSigner })
   assert.deepEqual(valuesOf(second), { 'x-key': 'now' })
+})
+
+test('with the previous key of a grant, the headers are the current ones', async () => {
+  const both = withHeaders({ 'x-key': { secret: headerName } }, { ...plainConnection, grant })
+  const { previousSigner, keys } = theKeys('before')
+  const previous = await keys.previous(both, false)
+  assert.deepEqual(previous?.grant, { grant, signer: previousSigner })
+  assert.deepEqual(valuesOf(previous), { 'x-key': 'now' })
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
-import type { JwtBearerGrant, PlainGrant, TokenExchangeGrant } from '../../../lib/configuration/connection.ts'
-import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
+import type { JwtBearerGrant, PlainGrant } from '../../../lib/configuration/connection.ts'
+import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createGrantForm } from '../../../lib/token-endpoint/grants/create-grant-form.ts'
 import type { GrantParameters } from '../../../lib/token-endpoint/grants/grant-form.ts'
@@ -74,11 +74,19 @@ test('one parameter alone brings no other one along, and an empty text counts as
 test('a password is sent for the grant type password alone, and counts as a secret', async () => {
   const user = { ...nothing, username: 'alice', password: new Secret('hunter2') }
   assert.equal(await bodyOf('client_credentials', user, byHeader), 'grant_type=client_credentials')
-  const { secrets } = await createGrantForm({ grant: { type: 'password' } }, user, moments)
+  const { secrets, assertions } = await createGrantForm({ grant: { type: 'password' } }, user, moments)
   assert.deepEqual(
     secrets.map((secret) => secret.reveal()),
     ['hunter2'],
   )
+  assert.deepEqual(assertions, [])
+})
+
+test('a grant without password and assertion has nothing that a server could repeat', async () => {
+  for (const type of ['client_credentials', 'password'] as const) {
+    const { secrets, assertions } = await createGrantForm({ grant: { type } }, everything, moments)
+    assert.deepEqual([secrets, assertions], [[], []], type)
+  }
 })
 
 /** The claims and the other parameters of a grant whose assertion has these parameters as claims. */
@@ -157,62 +165,18 @@ test('without scope and resource there is no such claim', async () => {
   )
 })
 
+test('a claim of the request is signed, and the log does not see it', async () => {
+  const { claims, sent } = await assertionOf({}, { ...nothing, claims: { employee: 'bob', tenant: 'of-the-caller' } })
+  assert.deepEqual([claims['employee'], claims['tenant']], ['bob', 'of-the-caller'])
+  const { employee: _, tenant: __, ...others } = claims
+  assert.deepEqual(sent?.claims, others)
+})
+
 test('an assertion without a subject has no sub', async () => {
   const { subject: _, ...withoutSubject } = plainAssertion()
   const grant: JwtBearerGrant = { type: jwtBearer, assertion: withoutSubject, assertionParameters: {} }
   const form = await createGrantForm({ grant, signer: theSigner }, nothing, moments)
   assert.equal('sub' in (form.assertions[0]?.claims ?? {}), false)
-})
-
-test('a token exchange has the token of its subject and of its actor, each with its type (RFC 8693 section 2.1)', async () => {
-  const two = [
-    { ...at, jwtId: 'id-0' },
-    { ...at, jwtId: 'id-1' },
-  ] as const
-  const [subject, actor] = ['alice', 'bob'].map((name) => plainAssertion({ subject: name }))
-  const grant: TokenExchangeGrant = {
-    type: tokenExchange,
-    subject: { type: 'urn:subject', ...(subject && { assertion: subject }) },
-    actor: { type: 'urn:actor', ...(actor && { assertion: actor }) },
-  }
-  const form = await createGrantForm(
-    { grant, subjectSigner: theSigner, actorSigner: theSigner },
-    { ...everything, further: { requested_token_type: 'urn:requested' } },
-    two,
-  )
-  const body = new URLSearchParams(
-    createTokenRequestForm({ grantType: tokenExchange, client: byHeader, grant: form }).form.reveal(),
-  )
-  const tokens = ['subject_token', 'actor_token'].map((name) => body.get(name) ?? '')
-  assert.deepEqual(
-    tokens.map((token) => decodeJwt(token)).map(({ sub, jti }) => [sub, jti]),
-    [
-      ['alice', 'id-0'],
-      ['bob', 'id-1'],
-    ],
-  )
-  assert.deepEqual(
-    form.secrets.map((secret) => secret.reveal()),
-    tokens,
-    'a server may repeat them',
-  )
-  assert.deepEqual(
-    form.assertions.map(({ claims }) => claims['sub']),
-    ['alice', 'bob'],
-  )
-  assert.deepEqual(
-    [...body].filter(([name]) => !['subject_token', 'actor_token'].includes(name)),
-    [
-      ['grant_type', tokenExchange],
-      ['subject_token_type', 'urn:subject'],
-      ['actor_token_type', 'urn:actor'],
-      ['scope', 'read write'],
-      ['resource', 'https://a.example'],
-      ['resource', 'https://b.example'],
-      ['audience', 'the-audience'],
-      ['requested_token_type', 'urn:requested'],
-    ],
-  )
 })
 
 test('parameters go into the query where the server wants that, but never a secret and nothing of the client', async () => {
