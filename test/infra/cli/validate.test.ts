@@ -39,7 +39,7 @@ test('all mistakes and warnings, also of unused elements, are printed at once an
       'Did you mean "theServer"? Ids are case-sensitive.',
     'mistake  authorizationServer/theServer tokenEndpoint: It must begin with https:// (RFC 6749 section 3.2).',
     'warning  jwtBuilder/theBuilder jti: An assertion without jti can be replayed, ' +
-      'and servers that follow OpenID Connect refuse it. Leave jti true.',
+      'and servers that follow OpenID Connect refuse it. Send jti.',
     `${path}: mistakes: 3, warnings: 1`,
   ])
 })
