@@ -8,7 +8,7 @@ import {
 } from '../configuration/authorization-details.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
-import { withUserClaims } from './claims-from-request.ts'
+import { takesCallersClaims, withUserClaims } from './claims-from-request.ts'
 import { InvalidRequestError } from './invalid-request.ts'
 import type { AskedRequest } from './unknown-parameters.ts'
 
@@ -27,7 +27,7 @@ export async function readAskedRequest<R extends TokenRequest>(
 ): Promise<AskedRequest<R>> {
   const asked = withCanonicalDetails(sent)
   const isPlain = Object.keys(asked.further).length === 0 && asked.inQuery === undefined
-  const isWithClaims = asked.claims !== undefined || asked.callersClaims !== undefined
+  const isWithClaims = asked.claims !== undefined || mayTakeCallersClaims(connections, asked)
   const connection = isPlain && !isWithClaims ? undefined : await readConnection(connections, asked)
   const request = connection ? withUserClaims(connection, asked) : asked
   // Few requests have such parameters. The first one loads the module that checks them, which keeps a cold start short.
@@ -46,6 +46,13 @@ function withCanonicalDetails<R extends TokenRequest>(asked: R): R {
   const details = readDetails(text)
   if (!details) throw new InvalidRequestError(authorizationDetails, `must be ${detailsMessage}.`)
   return { ...asked, further: { ...asked.further, [authorizationDetails]: writeDetails(details) } }
+}
+
+/** Elements that are cached, of any age, answer it in most cases: under the token key without claims there is no token of a user. */
+function mayTakeCallersClaims(connections: ConnectionCache, { connection, callersClaims }: TokenRequest): boolean {
+  if (callersClaims === undefined) return false
+  const cached = connections.peek(connection)
+  return cached === undefined || takesCallersClaims(cached)
 }
 
 /** Undefined where the elements can't be read. But without them, nobody knows which claims are a part of the token key. */

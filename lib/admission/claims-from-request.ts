@@ -22,6 +22,11 @@ function placeOf(name: string, rule: ClaimRule): Place {
   return rule === true ? 'free' : 'listed'
 }
 
+/** Whether the JWT of the caller decides a claim. */
+export function takesCallersClaims({ grant }: Connection): boolean {
+  return Object.entries(claimsFromRequestOf(grant)).some(([name, rule]) => placeOf(name, rule) === 'jwt')
+}
+
 /**
  * The request with the claims that its connection takes from the caller's JWT. A claim whose values the elements don't list may name a
  * user, so it becomes one of `userClaims`. This admits nothing: `admitClaims` does so before each token request.

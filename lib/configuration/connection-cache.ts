@@ -161,6 +161,11 @@ export function createConnectionCache({
     return isFingerprintOf(known(entry), fingerprint) ? entry : undefined
   }
 
+  /** The cached connection of any age. Does not read elements. */
+  function peek(name: string): Connection | undefined {
+    return entries.get(name)?.connection
+  }
+
   /** If the read takes too long, it continues for later callers. */
   async function readInTime(name: string, milliseconds: number): Promise<KnownConnection> {
     const reading = readings.join(name, () => readAgain(name))
@@ -184,5 +189,5 @@ export function createConnectionCache({
     return known(lastGood)
   }
 
-  return { get, readAgain, has, isDisabled }
+  return { get, readAgain, has, isDisabled, peek }
 }

@@ -146,5 +146,6 @@ function unchanging(connections: readonly Connection[]): ConnectionCache {
     readAgain: get,
     has: (name, fingerprint) => known.get(name)?.fingerprint === fingerprint,
     isDisabled: async () => false,
+    peek: () => undefined,
   }
 }

@@ -132,10 +132,33 @@ test('two callers whose JWTs differ in that claim have different token keys, and
   assert.equal(await keyOf({ email: 'alice', jti: '1' }), await keyOf({ email: 'alice', jti: '2' }))
 })
 
+test("elements are read for a caller with a JWT only where they are not cached, or take a claim of the caller's", async () => {
+  const rows: readonly (readonly [Connection | undefined, number])[] = [
+    [plainConnection, 0],
+    [listed, 0],
+    [ofCaller, 1],
+    [undefined, 1],
+  ]
+  for (const [cached, reads] of rows) {
+    let gets = 0
+    const known = unchangingConnections(cached ?? plainConnection)
+    const get: typeof known.get = async (name) => {
+      gets++
+      return await known.get(name)
+    }
+    const connections = { ...known, peek: () => cached, get }
+    await readAskedRequest(connections, asked({ callersClaims: { email: 'bob' } }))
+    assert.equal(gets, reads)
+    await readAskedRequest(connections, asked())
+    assert.equal(gets, reads, 'and never for a caller without one')
+  }
+})
+
 test('without readable elements a request with claims fails, and one of a caller with a JWT may still find a token', async () => {
   const unreadable = {
     ...unchangingConnections(plainConnection),
     get: () => Promise.reject(new ElementStoreError('elements_unreachable', 'no elements')),
+    peek: () => undefined,
   }
   await assert.rejects(readAskedRequest(unreadable, asked({ claims: { tenant: 'x' } })), ElementStoreError)
   const plain = asked({ callersClaims: { email: 'bob' } })

@@ -101,7 +101,10 @@ function countedConnections(all: readonly Connection[]) {
   }
   const has = (name: string, fingerprint: string) => known.get(name)?.fingerprint === fingerprint
   const isDisabled = () => Promise.resolve(false)
-  return { connections: { get, readAgain: get, has, isDisabled } satisfies ConnectionCache, reads: () => count }
+  return {
+    connections: { get, readAgain: get, has, isDisabled, peek: () => undefined } satisfies ConnectionCache,
+    reads: () => count,
+  }
 }
 
 /** Remembers digests. An HMAC is a sixth of what a renewal costs in these tests, and there are a million in a day. */

@@ -73,5 +73,6 @@ export function unchangingConnections(connection: Connection): ConnectionCache {
     readAgain: () => Promise.resolve(known),
     has: (_name, fingerprint) => fingerprint === known.fingerprint,
     isDisabled: () => Promise.resolve(false),
+    peek: () => connection,
   }
 }
