@@ -196,6 +196,28 @@ test('other connections take no token, and one with a fixed type takes no other 
   assert.deepEqual([set.requests.length, made.requests.length], [0, 0])
 })
 
+test('a refused token is an invalid_request of the caller, whatever code the server has for it', async (t) => {
+  const none = { oAuth: { clientAuthentication: 'none', jwtAuthenticationTokenRef: undefined } }
+  const answers = [
+    ['invalid_request', {}, 400, 'invalid_request'],
+    ['invalid_token', {}, 400, 'invalid_request'],
+    ['invalid_grant', {}, 400, 'invalid_grant'],
+    ['invalid_client', none, 400, 'invalid_request'],
+    ['invalid_client', {}, 502, 'server_error'],
+    ['unauthorized_client', {}, 502, 'server_error'],
+  ] as const
+  for (const [error, changes, status, told] of answers) {
+    const set = await startIssueTokenWithScriptedServer(
+      t,
+      (issuer) => elementsOf(issuer, changes),
+      () => ({ status: 400, body: { error } }),
+    )
+    const sent = form({ subject_token: callersJwt(), subject_token_type: jwt })
+    const answer = await set.http(tokenRequest('conn', sent))
+    assert.deepEqual([answer.status, answer.body['error']], [status, told], error)
+  }
+})
+
 test('a server that repeats the token in any place gives it to nobody', async (t) => {
   const places: readonly ((token: string) => object)[] = [
     (token) => ({ error: 'invalid_request', error_description: `the subject_token ${token} has ended` }),

@@ -53,6 +53,34 @@ test('requests and answers are printed without password, signature and token, un
   assert.equal(second, '')
 })
 
+test('JWTs of a token exchange are printed without their signature, and a secret in the body or an opaque token not at all', async (t) => {
+  const authData = { theData: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } }
+  const oAuth = { grantType: 'token-exchange', jwtAuthenticationTokenRef: undefined }
+  const inBody = { ...oAuth, clientAuthentication: 'client_secret_post' }
+  for (const [subjectTokenRef, body, told] of [
+    ['theTokenConfig', '', /subject_token, decoded:\n\s+header \{"alg":"RS256".*\n\s+claims \{"iss":"theClient"/],
+    [undefined, 'subject_token=an-opaque-token&subject_token_type=urn:a', /subject_token=\[secret\]/],
+  ] as const) {
+    const server = await startIssueTokenWithScriptedServer(
+      t,
+      (issuer) => ({
+        ...exampleElements(issuer, { server: { basicAuthRef: 'theData' }, oAuth: { ...inBody, subjectTokenRef } }),
+        authData,
+      }),
+      () => tokenAnswer(),
+    )
+    const lines: string[] = []
+    const stop = narrate((line) => lines.push(line))
+    t.after(stop)
+    await server.http(tokenRequest('conn', body))
+    stop()
+    const text = lines.join('\n')
+    assert.match(text, told)
+    assert.match(text, /client_secret=\[secret\]/)
+    assert.doesNotMatch(text, /eyJ|an-opaque-token/)
+  }
+})
+
 /** The narration of one call to an API with this answer. */
 async function tellOfCall(t: TestContext, answer: string | Buffer): Promise<string[]> {
   const server = createServer((_request, response) => response.end(answer))

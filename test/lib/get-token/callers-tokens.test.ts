@@ -79,7 +79,11 @@ test('what was obtained is kept no longer than the subject token is valid, in me
   const one = createTokensInVirtualTime(endpoint, { connection })
   const other = createTokensInVirtualTime(endpoint, { connection, fleet: one })
   const request = withToken(jwtEnding(one.time.now() + 100_000))
-  const get = async (from: TokensInVirtualTime) => (await one.time.until(from.get(request))).source
+  const get = async (from: TokensInVirtualTime) => {
+    const { token, source } = await one.time.until(from.get(request))
+    assert.equal(token.issuedTokenType, 'urn:ietf:params:oauth:token-type:access_token', source)
+    return source
+  }
   assert.deepEqual([await get(one), await get(one), await get(other)], ['server', 'memory', 'cache'])
   const { secondsLeft } = await one.time.until(one.get(request))
   assert.ok(secondsLeft > 3_000, 'the caller is told how long the token lives')
