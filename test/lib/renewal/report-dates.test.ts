@@ -6,8 +6,16 @@ import { type LogEvent, meter } from '../../../lib/log/log-event.ts'
 import { createDateReporter } from '../../../lib/renewal/report-dates.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretDates, dayMilliseconds } from '../../../lib/signing/secret-dates.ts'
+import { exampleIssuer } from '../../support/elements/element-store.ts'
+import { exampleElements, withoutUndefined } from '../../support/elements/elements.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
+import {
+  changeableElements,
+  createTokensInVirtualTime,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
 
 const end = Date.parse('2027-01-31T12:00:00Z')
 const connectionWith = (passwordSecret: string): Connection => ({
@@ -115,4 +123,27 @@ test('a secret or an element that is not read by the deadline keeps no event wai
   const { far, report } = theReporter()
   far.pause = () => Promise.resolve()
   assert.deepEqual(await report('slow'), [])
+})
+
+test('the dates are reported also when the token of a changed connection is refused, since an end may be why', async () => {
+  const secrets = {
+    ...singleVersionSecrets(async () => new Secret('{ "password": "the password", "expiresAt": "1970-01-02" }')),
+    refresh: async () => false,
+    readAllAgain() {},
+    forget() {},
+  }
+  const oAuth = { jwtAuthenticationTokenRef: undefined }
+  const elementsWith = (scope: string) =>
+    withoutUndefined({
+      ...exampleElements(exampleIssuer, { server: { basicAuthRef: 'theData' }, oAuth: { ...oAuth, scope } }),
+      authData: { theData: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } },
+    })
+  const elements = changeableElements(elementsWith('one'))
+  const endpoint = ({ index }: { readonly index: number }) =>
+    index === 0 ? virtualToken() : virtualRefusal('invalid_client')
+  const tokens = createTokensInVirtualTime(endpoint, { elements, secrets })
+  await tokens.time.until(tokens.get())
+  elements.change(elementsWith('other'))
+  await assert.rejects(tokens.time.until(tokens.answer({ type: 'ConnectionChanged', connection: 'conn' })))
+  assert.ok(tokens.events.some(({ event }) => event === 'secret_date_noticed'))
 })
