@@ -6,8 +6,12 @@ import { decodeJwt } from 'jose'
 import type { Workspace } from '../../infra/local/workspace.ts'
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { withoutUndefined } from '../support/elements/elements.ts'
-import { elementsAt, startIssueTokenWithJavaServer } from '../support/functions/issue-token-with-java-server.ts'
-import { pemBundle, thumbprintOf } from '../support/servers/client-certificate.ts'
+import {
+  elementsAt,
+  type IssueTokenWithJavaServerOptions,
+  startIssueTokenWithJavaServer,
+} from '../support/functions/issue-token-with-java-server.ts'
+import { type ClientCertificate, pemBundle, thumbprintOf } from '../support/servers/client-certificate.ts'
 import type { ConfigurableAuthorizationServer as Server } from '../support/servers/configurable-authorization-server.ts'
 
 /* How a client authenticates at a real server. Each exported function is one test. */
@@ -119,8 +123,36 @@ export function elementsBySecret(server: Server) {
   return withoutUndefined({ ...elements, authData, endpointConnection })
 }
 
-/** RFC 8705 section 3.1: the token names the certificate that the client presented. */
+/** RFC 8705 sections 2.1 and 3.1: the token names the certificate that the client presented. */
 export async function getsTokensBoundToItsCertificate(t: TestContext, server: Server) {
+  const { clientCertificate: certificate } = server
+  await getsTokensBoundTo(t, server, certificate, {
+    // With the CA's certificate, because Spring tells such a certificate from a self-signed one by the length of the
+    // chain.
+    secrets: { client: `${pemBundle(certificate)}${certificate.caCertificate}` },
+    describe: ({ jwks: _, ...client }) => ({
+      ...client,
+      token_endpoint_auth_method: 'tls_client_auth',
+      tls_client_auth_subject_dn: 'CN=theClient',
+    }),
+  })
+}
+
+/** RFC 8705 section 2.2: the certificate itself is registered. */
+export async function getsTokensBoundToItsSelfSignedCertificate(
+  t: TestContext,
+  server: Server,
+  certificate: ClientCertificate,
+) {
+  await getsTokensBoundTo(t, server, certificate, { secrets: { client: pemBundle(certificate) } })
+}
+
+async function getsTokensBoundTo(
+  t: TestContext,
+  server: Server,
+  certificate: ClientCertificate,
+  options: IssueTokenWithJavaServerOptions,
+): Promise<void> {
   const elements = elementsAt(server, {
     server: { sslCertsRef: 'mutual' },
     oAuth: {
@@ -129,28 +161,15 @@ export async function getsTokensBoundToItsCertificate(t: TestContext, server: Se
       tlsAuthenticationClientId: 'theClient',
     },
   })
-  const set = await startIssueTokenWithJavaServer(
-    t,
-    server,
-    withoutUndefined({
-      ...elements,
-      ssl: { mutual: { trustStoreRef: 'theTrust', keyStoreRef: 'theCertificate' } },
-      keyStore: { ...elements['keyStore'], theCertificate: { location: 'tokenwell/local/client' } },
-    }),
-    {
-      // With the CA's certificate, because Spring tells such a certificate from a self-signed one by the length of the
-      // chain.
-      secrets: { client: `${pemBundle(server.clientCertificate)}${server.clientCertificate.caCertificate}` },
-      describe: ({ jwks: _, ...client }) => ({
-        ...client,
-        token_endpoint_auth_method: 'tls_client_auth',
-        tls_client_auth_subject_dn: 'CN=theClient',
-      }),
-    },
-  )
+  const mutual = {
+    ...elements,
+    ssl: { mutual: { trustStoreRef: 'theTrust', keyStoreRef: 'theCertificate' } },
+    keyStore: { ...elements['keyStore'], theCertificate: { location: 'tokenwell/local/client' } },
+  }
+  const set = await startIssueTokenWithJavaServer(t, server, withoutUndefined(mutual), options)
   const { status, body } = await set.newToken()
   assert.equal(status, 200, JSON.stringify(body))
   const { cnf } = decodeJwt(String(body['access_token']))
-  assert.deepEqual(cnf, { 'x5t#S256': thumbprintOf(server.clientCertificate) })
+  assert.deepEqual(cnf, { 'x5t#S256': thumbprintOf(certificate) })
   assert.deepEqual(set.failures(), [])
 }

@@ -12,6 +12,7 @@ import {
 } from './changes.ts'
 import {
   getsTokensBoundToItsCertificate,
+  getsTokensBoundToItsSelfSignedCertificate,
   namesTheCertificateByItsThumbprint,
   sendsAssertionsOfOtherShapes,
   sendsItsSecretByBasic,
@@ -39,6 +40,9 @@ test('issue-token gets tokens from Spring Authorization Server', async (t) => {
   await t.test('with a client secret in the body', (t) => sendsItsSecretInTheBody(t, server))
   await t.test('bound to the TLS certificate that the client presents', (t) =>
     getsTokensBoundToItsCertificate(t, server),
+  )
+  await t.test('bound to a self-signed TLS certificate that is registered', (t) =>
+    getsTokensBoundToItsSelfSignedCertificate(t, server, server.selfSignedCertificate),
   )
   await t.test('in exchange for a token that a caller sends', (t) => exchangesACallersToken(t, server, { oAuth: {} }))
   await t.test('during a key rotation, with the published JWK set and without a failed request', (t) =>

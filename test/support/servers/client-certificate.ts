@@ -48,6 +48,21 @@ export async function createClientCertificate(name = 'theClient'): Promise<Clien
   }
 }
 
+/** Creates a TLS client's certificate that is its own CA. */
+export async function createSelfSignedCertificate(name = 'theClient'): Promise<ClientCertificate> {
+  const keys = await generateKeys()
+  const itself = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${name}`,
+    keys,
+    signingAlgorithm: ecdsa,
+    ...validity(),
+    extensions: [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])],
+  })
+  const certificate = itself.toString('pem')
+  const privateKey = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString()
+  return { caCertificate: certificate, certificate, privateKey }
+}
+
 /** Key and certificate as one secret. */
 export function pemBundle({ privateKey, certificate }: ClientCertificate): string {
   return `${privateKey}${certificate}\n`

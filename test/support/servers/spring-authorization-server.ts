@@ -6,7 +6,7 @@ import type { ClientMetadata } from 'oidc-provider'
 import { createServerCertificate, type ServerCertificate } from '../../../infra/local/certificate-authority.ts'
 import { listen } from '../../../infra/local/listen.ts'
 import { temporaryFolder } from '../process/temporary-folder.ts'
-import { createClientCertificate } from './client-certificate.ts'
+import { type ClientCertificate, createClientCertificate, createSelfSignedCertificate } from './client-certificate.ts'
 import {
   basicAuthorization,
   type ConfigurableAuthorizationServer,
@@ -16,21 +16,27 @@ import { freePort } from './free-port.ts'
 import { demandInstalled, springFolder } from './installed-servers.ts'
 import { startJavaProcess } from './java-process.ts'
 
+export interface SpringAuthorizationServer extends ConfigurableAuthorizationServer {
+  /** A client certificate that the server accepts for itself. */
+  readonly selfSignedCertificate: ClientCertificate
+}
+
 /**
  * Spring Authorization Server as Spring Boot configures it, with its clients in a file.
  * @throws {MissingServerError} if it is not installed
  */
-export async function startSpringAuthorizationServer(t: TestContext): Promise<ConfigurableAuthorizationServer> {
+export async function startSpringAuthorizationServer(t: TestContext): Promise<SpringAuthorizationServer> {
   const installed = demandInstalled('Spring Authorization Server', springFolder())
-  const [certificate, clientCertificate] = await Promise.all([
+  const [certificate, clientCertificate, selfSignedCertificate] = await Promise.all([
     createServerCertificate(['localhost']),
     createClientCertificate(),
+    createSelfSignedCertificate('theSelfSignedClient'),
   ])
   const folder = await temporaryFolder(t, {
     'ca.pem': certificate.caCertificate,
     'certificate.pem': certificate.certificate,
     'key.pem': certificate.privateKey,
-    'client-ca.pem': clientCertificate.caCertificate,
+    'client-ca.pem': `${clientCertificate.caCertificate}\n${selfSignedCertificate.caCertificate}\n`,
     'clients.json': '{}',
   })
   const issuer = `https://localhost:${await freePort()}`
@@ -52,6 +58,7 @@ export async function startSpringAuthorizationServer(t: TestContext): Promise<Co
     tokenEndpoint: `${issuer}/oauth2/token`,
     certificate,
     clientCertificate,
+    selfSignedCertificate,
     introspect: (token, client) =>
       tls.readJson(`${issuer}/oauth2/introspect`, { headers: basicAuthorization(client), form: { token } }),
     async revoke(token, client) {
