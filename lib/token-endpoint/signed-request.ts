@@ -46,7 +46,7 @@ export function sentSecrets(
 }
 
 /**
- * Whether a caller would get a JWT that Tokenwell signed for this request: whoever has it can ask this server for tokens. A caller's own
+ * Whether a caller would get a JWT that Tokenwell signed for this request: with it, anybody can ask this server for tokens. A caller's own
  * token is not meant.
  */
 export function repeatsAssertion({ client, grant }: SignedRequest, given: readonly unknown[]): boolean {
