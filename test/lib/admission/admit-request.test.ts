@@ -162,3 +162,27 @@ test('a caller that sends a subject token may name the grant type token-exchange
   refused(asked({ grantType: tokenExchange }), /^subject_token is missing\. The grant type token-exchange needs one\./)
   refused({ ...withToken, grantType: jwtBearer }, /^grant_type must be client_credentials/)
 })
+
+test('of authorization_details a request may send whole objects that are set or listed', () => {
+  const connection: Connection = {
+    ...plainConnection,
+    parameters: { ...plainConnection.parameters, further: { authorization_details: '[{"type":"a"},{"type":"b"}]' } },
+    requestMay: { authorization_details: ['{"type":"c"}'] },
+  }
+  const sent = (text: string) =>
+    admitRequest(connection, { connection: 'conn', further: { authorization_details: text } }).further
+  for (const text of ['[{"type":"b"}]', '[{"type":"a"},{"type":"c"}]'])
+    assert.deepEqual(sent(text), { authorization_details: text })
+  for (const text of ['[{"type":"d"}]', '[{"type":"a"},{"type":"d"}]', '[{"type":"a","x":1}]', 'x'])
+    assert.throws(() => sent(text), /^InvalidRequestError: authorization_details asks for more/)
+})
+
+test('a scope that contains the separator of the server is refused, even where every scope is open', () => {
+  const authorizationServer = { ...plainConnection.authorizationServer, scopeSeparator: ',' }
+  const admit = (scope: readonly string[], server = authorizationServer) =>
+    admitRequest({ ...plainConnection, authorizationServer: server }, { connection: 'conn', scope, further: {} })
+  assert.deepEqual([admit(['a', 'b']).scope, admit(['a']).scopeSeparator], [['a', 'b'], ','])
+  assert.throws(() => admit(['a', 'b,c']), /^InvalidRequestError: scope has a scope that contains ","/)
+  const plain = admitRequest(plainConnection, { connection: 'conn', scope: ['b,c'], further: {} })
+  assert.deepEqual([plain.scope, 'scopeSeparator' in plain], [['b,c'], false])
+})

@@ -197,3 +197,20 @@ test('at most 8 KiB of JSON is kept of a request, escapes included, and ignored 
   const open = unchangingConnections(plainConnection)
   assert.deepEqual((await readAskedRequest(open, asked({ trace: 'x'.repeat(60_000) }))).ignored, ['trace'])
 })
+
+test('authorization_details have one form before any token is looked for, and what is no list of details is refused', async () => {
+  const requestMay = { authorization_details: true } as const
+  const connections = unchangingConnections({ ...plainConnection, requestMay })
+  const read = async (text: string) =>
+    (await readAskedRequest(connections, asked({ authorization_details: text }))).request
+  const [one, other] = [
+    await read('[{"type":"b"},{"type":"a","x":1}]'),
+    await read('[{"x":1.0,"type":"a"}, {"type":"b"}, {"type":"b"}]'),
+  ]
+  assert.equal(tokenKey(one), tokenKey(other))
+  assert.deepEqual(one.further, { authorization_details: '[{"type":"a","x":1},{"type":"b"}]' })
+  await assert.rejects(
+    read('{"type":"a"}'),
+    refusal('authorization_details', /must be a JSON list of one or more objects/),
+  )
+})
