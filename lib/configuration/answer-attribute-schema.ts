@@ -56,7 +56,7 @@ export const passOn = v.pipe(
 
 const hostFromMessage = 'an object with member, the name of a member of the token answer, and within, a list of hosts'
 const mostHosts = 50
-interface HostFromAttribute {
+export interface HostFromAttribute {
   readonly member: string
   readonly within: readonly string[]
 }
