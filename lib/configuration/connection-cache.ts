@@ -1,10 +1,11 @@
 import { createSingleFlight } from '../base/single-flight.ts'
 import { inTime, type Pause } from '../base/time.ts'
 import type { Log } from '../log/log-event.ts'
-import { type Connection, disabledFingerprint } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { type ElementStore, ElementStoreError } from './element-store.ts'
 import { ConfigurationError, ConnectionDisabledError } from './finding.ts'
+import { disabledFingerprint } from './fingerprint.ts'
 import { resolveConnection } from './resolve-connection.ts'
 
 /** The longest time that an instance uses elements that have changed. */

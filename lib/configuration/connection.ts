@@ -1,7 +1,4 @@
-import { createHash } from 'node:crypto'
-import { canonicalJson } from '../base/canonical-json.ts'
 import type { Omittable } from './assertion-schema.ts'
-
 import type {
   AssertionParameters,
   CertificateThumbprint,
@@ -10,7 +7,6 @@ import type {
   HeaderValues,
   RequestMay,
 } from './element.ts'
-
 import { jwtBearer, tokenExchange } from './grant-type.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
@@ -282,61 +278,4 @@ export interface ConfiguredParameters {
   readonly resource: readonly string[]
   readonly audience?: string
   readonly further: Readonly<Record<string, string>>
-}
-
-/** The fingerprint of a connection that the operator has disabled. It can't equal a hash, as it is shorter. */
-export const disabledFingerprint = 'disabled'
-
-/**
- * The versions of Tokenwell that make other tokens of this connection than the version before them, each by a name that is never used
- * again. A token of the former meaning is no token of the elements any more. There is no such version yet.
- */
-function changesOfMeaning(_connection: Connection): readonly string[] {
-  return []
-}
-
-/**
- * A hash over everything in a connection that can change the issued token, how long it is used, or which requests are allowed.
- * Keys, the API, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid.
- */
-export function fingerprintOf(connection: Connection, changes = changesOfMeaning(connection)): string {
-  const { grant, clientId, clientAuthentication, authorizationServer, parameters, passOn, requestMay } = connection
-  const { tokenEndpoint, issuer, lifetime, scopeSeparator, headers, parametersInQuery } = authorizationServer
-  const identity = {
-    ...{
-      grantType: grant.type,
-      clientId,
-      tokenEndpoint,
-      issuer,
-      lifetime,
-      parameters,
-      requestMay,
-      scopeSeparator,
-      headers,
-      parametersInQuery,
-    },
-    ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
-    ...(grant.type === jwtBearer && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
-    ...(grant.type === tokenExchange && { grant: exchangeIdentity(grant) }),
-    // A token that was obtained without these members must not be handed out.
-    ...(passOn && { passOn }),
-    // Without a change of meaning the hash is that of 0.1 and 0.2.
-    ...(changes.length > 0 && { meaning: changes }),
-  }
-  return createHash('sha256').update(canonicalJson(identity)).digest('base64url')
-}
-
-/** A server may decide by any member of the header that the operator adds. `kid` and certificates only find the key. */
-function assertionIdentity(assertion: AssertionConfiguration): object {
-  const { issuer, subject, audiences, scope, claims, header, omitted = [] } = assertion
-  const absent = (['iss', 'sub'] as const).filter((name) => omitted.includes(name))
-  return { issuer, subject, audiences, scope, claims, header, ...(absent.length > 0 && { omitted: absent }) }
-}
-
-function exchangeIdentity({ type, subject, actor }: TokenExchangeGrant): object {
-  const identity = (token: ExchangedToken) => ({
-    ...token,
-    ...(token.assertion && { assertion: assertionIdentity(token.assertion) }),
-  })
-  return { type, subject: identity(subject), ...(actor && { actor: identity(actor) }) }
 }

@@ -1,4 +1,4 @@
-import type { AssertionOrigin } from './advice.ts'
+import type { AssertionOrigin } from './advice-on-assertion.ts'
 import type { AssertionConfiguration } from './connection.ts'
 import type { ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './element-graph.ts'

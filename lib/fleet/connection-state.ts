@@ -1,5 +1,5 @@
-import { disabledFingerprint } from '../configuration/connection.ts'
 import { isFingerprintOf } from '../configuration/connection-cache.ts'
+import { disabledFingerprint } from '../configuration/fingerprint.ts'
 import type { KeptWarm, WarmingPlan } from './kept-warm.ts'
 
 /** The elements that count in the fleet, and those that are staged. */

@@ -1,5 +1,6 @@
-import { type Connection, fingerprintOf } from '../configuration/connection.ts'
+import type { Connection } from '../configuration/connection.ts'
 import type { Fingerprints } from '../configuration/connection-cache.ts'
+import { fingerprintOf } from '../configuration/fingerprint.ts'
 import type { EarlierRecords } from './authentic-records.ts'
 import type { Sealing } from './sealing.ts'
 

@@ -5,8 +5,9 @@ import {
   createApplication,
   createBackgroundApplication,
 } from '../../../lib/application/application.ts'
-import { type Connection, fingerprintOf } from '../../../lib/configuration/connection.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
 import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
+import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import type { HandedOutToken } from '../../../lib/get-token/get-token.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'

@@ -4,8 +4,9 @@ import {
   createApplication,
   createBackgroundApplication,
 } from '../../../lib/application/application.ts'
-import { type Connection, fingerprintOf } from '../../../lib/configuration/connection.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
 import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
+import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import type { EventBus } from '../../../lib/events/event-bus.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { type Sealing, withoutSealing } from '../../../lib/fleet/sealing.ts'

@@ -1,6 +1,7 @@
 import { decodeJwt, UnsecuredJWT } from 'jose'
-import { type Connection, fingerprintOf } from '../../../lib/configuration/connection.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
 import type { ConnectionCache, Fingerprints } from '../../../lib/configuration/connection-cache.ts'
+import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { SecretCache } from '../../../lib/secret/secret-cache.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
