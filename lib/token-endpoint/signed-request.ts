@@ -49,9 +49,13 @@ export function sentSecrets(
  * Whether a caller would get a JWT that Tokenwell signed for this request: with it, anybody can ask this server for tokens. A caller's own
  * token is not meant.
  */
-export function repeatsAssertion({ client, grant }: SignedRequest, given: readonly unknown[]): boolean {
+export function repeatsAssertion(
+  { client, grant }: SignedRequest,
+  accessToken: Secret,
+  members: readonly unknown[],
+): boolean {
   const signed = [...(client.assertion ? client.secrets : []), ...(grant.assertions.length > 0 ? grant.secrets : [])]
-  const texts = given.map(String)
+  const texts = [accessToken.reveal(), ...members.map(String)]
   return signed.some((jwt) => texts.some((text) => text.includes(jwt.reveal())))
 }
 

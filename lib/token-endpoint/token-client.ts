@@ -1,33 +1,19 @@
 import { lifetimeOf } from '../access-token/lifetime.ts'
-import { callersTokens, isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
-import { authorizationDetails } from '../configuration/authorization-details.ts'
-import { assertionsOfGrant, type Connection, needsUser } from '../configuration/connection.ts'
-import { tokenExchange, tokenTypesByShortName } from '../configuration/grant-type.ts'
+import { isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
+import { assertionsOfGrant, type Connection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { adviceOn, type ClockOffsets, type ClockReading } from './clock-offset.ts'
+import { faultOf } from './fault.ts'
 import { createGrantForm } from './grants/create-grant-form.ts'
 import type { GrantParameters } from './grants/grant-form.ts'
+import { keptOf } from './kept-answer.ts'
 import { readPassedOn } from './passed-on.ts'
 import type { RequestKeySource, RequestKeys } from './request-keys.ts'
-import {
-  clockReadingOf,
-  repeatsAssertion,
-  type SignedRequest,
-  sentSecrets,
-  toldOf,
-  unsigned,
-} from './signed-request.ts'
-import { issuedToken, type TokenAnswer } from './token-answer.ts'
+import { clockReadingOf, type SignedRequest, sentSecrets, toldOf, unsigned } from './signed-request.ts'
+import { issuedToken } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
-import {
-  type ClockOffset,
-  type Fault,
-  RefusedError,
-  TimedOutError,
-  TokenEndpointError,
-  UnreadableAnswerError,
-} from './token-endpoint-error.ts'
+import { type ClockOffset, RefusedError, TimedOutError, TokenEndpointError } from './token-endpoint-error.ts'
 import { createTokenRequestForm } from './token-request-form.ts'
 
 /** How late a timer may fire on a busy machine. */
@@ -55,9 +41,6 @@ export interface TokenRequestContext {
   readonly deadline: number
 }
 
-/** What is kept of an answer with a token. */
-interface KeptAnswer extends TokenAnswer, Pick<Token, 'passedOn'> {}
-
 /** The keys of one attempt. */
 export interface KeysInHand extends RequestKeys {
   /** How long it took to read them. */
@@ -70,12 +53,24 @@ export type TokenClient = ReturnType<typeof createTokenClient>
 export function createTokenClient(dependencies: TokenClientDependencies) {
   const { keys, tokenEndpoint, clockOffsets, now, randomId, random, log } = dependencies
 
-  async function exchange(context: TokenRequestContext, keysInHand: KeysInHand, sentAt: number): Promise<KeptAnswer> {
+  /** @returns a token without its id */
+  async function exchange(
+    context: TokenRequestContext,
+    keysInHand: KeysInHand,
+    sentAt: number,
+  ): Promise<Omit<Token, 'id'>> {
+    const { connection, parameters } = context
+    const { lifetime, tokenTypes } = connection.authorizationServer
     const { answer, signed } = await post(context, keysInHand, sentAt)
-    const token = issuedToken(answer, context.connection.authorizationServer.tokenTypes)
-    if (token) return withoutAssertion({ ...token, ...passedOnIn(answer, context.connection) }, signed, context)
+    const issued = issuedToken(answer, tokenTypes)
+    if (issued)
+      return {
+        connection: connection.name,
+        ...keptOf({ ...issued, ...passedOnIn(answer, connection) }, signed, connection, parameters),
+        ...lifetimeOf(issued, lifetime, sentAt, random()),
+      }
     const refused = await readFailure(context, signed, answer)
-    logRefusal(context.connection, signed, refused, answer.status)
+    logRefusal(connection, signed, refused, answer.status)
     throw refused
   }
 
@@ -196,22 +191,14 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
      * @throws {KeyStoreError} when an assertion must have a certificate and the key has none
      */
     async requestToken(context: TokenRequestContext, keysInHand: KeysInHand): Promise<Token> {
-      const { connection, parameters } = context
-      const { id: authorizationServer, lifetime } = connection.authorizationServer
+      const { connection } = context
+      const { id: authorizationServer } = connection.authorizationServer
       const sentAt = now()
       const sent = () => ({ connection: connection.name, authorizationServer, milliseconds: now() - sentAt })
       try {
-        const answer = await exchange(context, keysInHand, sentAt)
+        const token = await exchange(context, keysInHand, sentAt)
         log({ event: 'token_obtained', ...sent() })
-        return {
-          id: randomId(),
-          connection: connection.name,
-          accessToken: answer.accessToken,
-          ...scopeOf(answer, parameters),
-          ...(answer.passedOn && { passedOn: answer.passedOn }),
-          ...issuedTypeOf(answer, context),
-          ...lifetimeOf(answer, lifetime, sentAt, random()),
-        }
+        return { id: randomId(), ...token }
       } catch (error) {
         if (error instanceof TokenEndpointError) log({ event: 'token_request_failed', ...sent(), code: error.code })
         throw error
@@ -224,83 +211,4 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
 function offsetBy(clock: ClockReading): ClockOffset | undefined {
   if (clock.kind === 'unknown' || clock.kind === 'too_far') return undefined
   return { milliseconds: clock.offsetMilliseconds, isGuess: clock.kind === 'guessed' }
-}
-
-/**
- * RFC 6749 section 5.1: a server may leave out the scope where it grants the requested one. Callers get scopes that are separated by
- * blanks, whatever the server's separator is.
- */
-function scopeOf({ scope }: TokenAnswer, asked: GrantParameters): Pick<Token, 'scope'> {
-  const { scopeSeparator } = asked
-  if (scope !== undefined && scopeSeparator === undefined) return { scope }
-  if (scope !== undefined)
-    return {
-      scope: scope
-        .replaceAll(scopeSeparator ?? '', ' ')
-        .split(' ')
-        .filter(Boolean)
-        .join(' '),
-    }
-  return asked.scope.length > 0 ? { scope: asked.scope.join(' ') } : {}
-}
-
-/** @throws {UnreadableAnswerError} if the server sent an assertion back */
-function withoutAssertion(answer: KeptAnswer, signed: SignedRequest, { connection }: TokenRequestContext): KeptAnswer {
-  if (!repeatsAssertion(signed, [answer.accessToken.reveal(), ...Object.values(answer.passedOn ?? {})])) return answer
-  const { id } = connection.authorizationServer
-  throw new UnreadableAnswerError(
-    `The authorization server ${id} answered with an assertion that it was sent. No caller gets an assertion. Check tokenEndpoint: it may lead to a server that repeats its requests.`,
-  )
-}
-
-/**
- * The type of an exchanged token. RFC 8693 section 2.2.1 requires the server to name it. Some servers do not: then it is the requested type,
- * or else an access token.
- * @throws {UnreadableAnswerError} if it is not the requested type, or a refresh token
- */
-function issuedTypeOf(
-  { issuedTokenType }: TokenAnswer,
-  { connection: { grant, authorizationServer }, parameters }: TokenRequestContext,
-): Pick<Token, 'issuedTokenType'> {
-  if (grant.type !== tokenExchange) return {}
-  const { access_token: accessTokenType, refresh_token: refreshTokenType } = tokenTypesByShortName
-  const { requested_token_type: requested } = parameters.further
-  const issued = issuedTokenType ?? requested ?? accessTokenType
-  const { id } = authorizationServer
-  if (requested !== undefined && issued !== requested)
-    throw new UnreadableAnswerError(
-      `The authorization server ${id} issued a token of the type ${issued}, but ${requested} was requested. Set requestedTokenType to a type that the server issues to this client.`,
-      { blames: 'token' },
-    )
-  if (issued === refreshTokenType)
-    throw new UnreadableAnswerError(
-      `The authorization server ${id} issued a refresh token, which Tokenwell gives to no caller. Set requestedTokenType to access_token.`,
-      { blames: 'token' },
-    )
-  return { issuedTokenType: issued }
-}
-
-/** RFC 8693 section 2.2.2 has `invalid_request`. Servers also use the code for other grants, and that of RFC 6750 section 3.1. */
-const refusalsOfTokens: readonly string[] = ['invalid_request', 'invalid_grant', 'invalid_token']
-
-/** What caused a refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */
-export function faultOf(error: string, { grant, clientAuthentication }: Connection, request: TokenRequest): Fault {
-  // A client without credentials has nothing else that a server could refuse.
-  const isOfToken =
-    refusalsOfTokens.includes(error) || (error === 'invalid_client' && clientAuthentication.method === 'none')
-  if (isOfToken && callersTokens(request).length > 0) return 'caller'
-  switch (error) {
-    case 'invalid_grant':
-      return grant.type === 'password' || needsUser(grant) || request.claims ? 'caller' : 'client'
-    case 'invalid_scope':
-      return request.scope === undefined ? 'elements' : 'caller'
-    case 'invalid_target':
-      return request.resource === undefined && request.audience === undefined ? 'elements' : 'caller'
-    case 'invalid_authorization_details':
-      return request.further[authorizationDetails] === undefined ? 'elements' : 'caller'
-    case 'invalid_request':
-      return Object.keys(request.further).length > 0 ? 'caller' : 'client'
-    default:
-      return 'client'
-  }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TokenRequest } from '../../../lib/access-token/token.ts'
-import { faultOf } from '../../../lib/token-endpoint/token-client.ts'
+import { faultOf } from '../../../lib/token-endpoint/fault.ts'
 import { resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 

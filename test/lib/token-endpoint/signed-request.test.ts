@@ -8,22 +8,24 @@ import { createTokensInVirtualTime, virtualToken } from '../../support/virtual/t
 const jwt = 'eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ0aGVDbGllbnQifQ.c2lnbmF0dXJl'
 const sent: SentAssertion = { header: { alg: 'RS256' }, claims: {}, validity: { from: 0, until: 1 } }
 const secrets = [new Secret(jwt)]
+const aToken = new Secret('a token')
 
 const ofClient: SignedRequest = { ...unsigned, client: { ...unsigned.client, secrets, assertion: sent } }
 const ofGrant: SignedRequest = { ...unsigned, grant: { ...unsigned.grant, secrets, assertions: [sent] } }
 
 test('a JWT of the request is found in a token and in a member that callers get', () => {
   for (const request of [ofClient, ofGrant]) {
-    assert.equal(repeatsAssertion(request, [jwt]), true)
-    assert.equal(repeatsAssertion(request, ['a token', 5, `https://a.example/?${jwt}`]), true)
-    assert.equal(repeatsAssertion(request, ['a token', true, jwt.slice(1)]), false)
+    assert.equal(repeatsAssertion(request, new Secret(jwt), []), true)
+    assert.equal(repeatsAssertion(request, aToken, [5, `https://a.example/?${jwt}`]), true)
+    assert.equal(repeatsAssertion(request, aToken, [true, jwt.slice(1)]), false)
   }
 })
 
 test("a client secret, a user's password and a caller's own token are not taken for a JWT of Tokenwell", () => {
   const bySecret: SignedRequest = { ...unsigned, client: { ...unsigned.client, secrets } }
   const ofCaller: SignedRequest = { ...unsigned, grant: { ...unsigned.grant, secrets } }
-  for (const request of [bySecret, ofCaller, unsigned]) assert.equal(repeatsAssertion(request, [jwt]), false)
+  for (const request of [bySecret, ofCaller, unsigned])
+    assert.equal(repeatsAssertion(request, new Secret(jwt), []), false)
 })
 
 test('a server that answers with the assertion that it was sent gets it to no caller', async () => {

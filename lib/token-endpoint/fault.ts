@@ -1,0 +1,29 @@
+import { callersTokens, type TokenRequest } from '../access-token/token.ts'
+import { authorizationDetails } from '../configuration/authorization-details.ts'
+import { type Connection, needsUser } from '../configuration/connection.ts'
+import type { Fault } from './token-endpoint-error.ts'
+
+/** RFC 8693 section 2.2.2 has `invalid_request`. Servers also use the code for other grants, and that of RFC 6750 section 3.1. */
+const refusalsOfTokens: readonly string[] = ['invalid_request', 'invalid_grant', 'invalid_token']
+
+/** What caused a refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */
+export function faultOf(error: string, { grant, clientAuthentication }: Connection, request: TokenRequest): Fault {
+  // A client without credentials has nothing else that a server could refuse.
+  const isOfToken =
+    refusalsOfTokens.includes(error) || (error === 'invalid_client' && clientAuthentication.method === 'none')
+  if (isOfToken && callersTokens(request).length > 0) return 'caller'
+  switch (error) {
+    case 'invalid_grant':
+      return grant.type === 'password' || needsUser(grant) || request.claims ? 'caller' : 'client'
+    case 'invalid_scope':
+      return request.scope === undefined ? 'elements' : 'caller'
+    case 'invalid_target':
+      return request.resource === undefined && request.audience === undefined ? 'elements' : 'caller'
+    case 'invalid_authorization_details':
+      return request.further[authorizationDetails] === undefined ? 'elements' : 'caller'
+    case 'invalid_request':
+      return Object.keys(request.further).length > 0 ? 'caller' : 'client'
+    default:
+      return 'client'
+  }
+}

@@ -1,0 +1,75 @@
+import type { Token } from '../access-token/token.ts'
+import type { Connection, ResolvedAuthorizationServer } from '../configuration/connection.ts'
+import { tokenExchange, tokenTypesByShortName } from '../configuration/grant-type.ts'
+import type { GrantParameters } from './grants/grant-form.ts'
+import { repeatsAssertion, type SignedRequest } from './signed-request.ts'
+import type { TokenAnswer } from './token-answer.ts'
+import { UnreadableAnswerError } from './token-endpoint-error.ts'
+
+/** An answer with a token, and the members that callers get beside it. */
+export interface KeptAnswer extends TokenAnswer, Pick<Token, 'passedOn'> {}
+
+/**
+ * What callers get of an answer, but for its lifetime.
+ * @throws {UnreadableAnswerError} if they must not have it
+ */
+export function keptOf(
+  answer: KeptAnswer,
+  signed: SignedRequest,
+  connection: Connection,
+  parameters: GrantParameters,
+): Pick<Token, 'accessToken' | 'scope' | 'issuedTokenType' | 'passedOn'> {
+  demandNoAssertion(answer, signed, connection.authorizationServer)
+  return {
+    accessToken: answer.accessToken,
+    ...scopeOf(answer, parameters),
+    ...(answer.passedOn && { passedOn: answer.passedOn }),
+    ...issuedTypeOf(answer, connection, parameters),
+  }
+}
+
+/**
+ * RFC 6749 section 5.1: a server may leave out the scope where it grants the requested one. Callers get scopes that are separated by
+ * blanks, whatever the server's separator is.
+ */
+function scopeOf({ scope }: TokenAnswer, asked: GrantParameters): Pick<Token, 'scope'> {
+  const { scopeSeparator } = asked
+  if (scope === undefined) return asked.scope.length > 0 ? { scope: asked.scope.join(' ') } : {}
+  if (scopeSeparator === undefined) return { scope }
+  const scopes = scope.replaceAll(scopeSeparator, ' ').split(' ')
+  return { scope: scopes.filter(Boolean).join(' ') }
+}
+
+/** @throws {UnreadableAnswerError} if the server sent an assertion back */
+function demandNoAssertion(answer: KeptAnswer, signed: SignedRequest, { id }: ResolvedAuthorizationServer): void {
+  if (!repeatsAssertion(signed, answer.accessToken, Object.values(answer.passedOn ?? {}))) return
+  throw new UnreadableAnswerError(
+    `The authorization server ${id} answered with an assertion that it was sent. No caller gets an assertion. Check tokenEndpoint: it may lead to a server that repeats its requests.`,
+  )
+}
+
+/**
+ * The type of an exchanged token. RFC 8693 section 2.2.1 requires the server to name it. Some servers do not: then it is the requested type,
+ * or else an access token.
+ * @throws {UnreadableAnswerError} if it is not the requested type, or a refresh token
+ */
+function issuedTypeOf(
+  { issuedTokenType }: TokenAnswer,
+  { grant, authorizationServer: { id } }: Connection,
+  { further: { requested_token_type: requested } }: GrantParameters,
+): Pick<Token, 'issuedTokenType'> {
+  if (grant.type !== tokenExchange) return {}
+  const { access_token: accessTokenType, refresh_token: refreshTokenType } = tokenTypesByShortName
+  const issued = issuedTokenType ?? requested ?? accessTokenType
+  if (requested !== undefined && issued !== requested)
+    throw new UnreadableAnswerError(
+      `The authorization server ${id} issued a token of the type ${issued}, but ${requested} was requested. Set requestedTokenType to a type that the server issues to this client.`,
+      { blames: 'token' },
+    )
+  if (issued === refreshTokenType)
+    throw new UnreadableAnswerError(
+      `The authorization server ${id} issued a refresh token, which Tokenwell gives to no caller. Set requestedTokenType to access_token.`,
+      { blames: 'token' },
+    )
+  return { issuedTokenType: issued }
+}
