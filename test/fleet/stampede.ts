@@ -6,7 +6,14 @@ import { createServerCertificate } from '../../infra/local/certificate-authority
 import { clientsOf, localConnections } from '../../infra/local/workspace.ts'
 import { exampleElements, type RawElements } from '../support/elements/elements.ts'
 import { type ScriptedAnswer, tokenAnswer } from '../support/functions/issue-token-with-scripted-server.ts'
-import { allAnswers, failureOf, longest, tokensIn, type Worker } from '../support/process/fleet-of-processes.ts'
+import {
+  allAnswers,
+  failureOf,
+  longest,
+  tokensIn,
+  type Worker,
+  type WorkerAnswer,
+} from '../support/process/fleet-of-processes.ts'
 import { type ReceivedRequest, startScriptedTokenEndpoint } from '../support/servers/scripted-token-endpoint.ts'
 import {
   createStrictJwtBearer,
@@ -17,7 +24,7 @@ import { callers, processes, type StartBackend, startSharedFleet } from './share
 
 /*
  * Each grant meets each death of the holder of its lease, all in one fleet. Every cell of this table is a connection of its own.
- * All callers of all processes ask for all grants at once.
+ * All callers of all processes ask at once.
  */
 
 interface GrantCase {
@@ -47,9 +54,6 @@ const deaths = {
   'after it has written the token': 1,
 } as const
 
-/** With this much time the test shows the lease, and not the speed of the machine. */
-const remainingMilliseconds = 55_000
-
 type Death = keyof typeof deaths
 
 interface Cell extends GrantCase {
@@ -68,6 +72,17 @@ const cells: readonly Cell[] = Object.entries(grants).flatMap(([grant, each]) =>
 )
 
 const cellsOf = (death: Death) => cells.filter((cell) => cell.death === death)
+
+/**
+ * Two grants at a time, because an emulator of DynamoDB takes only so many reads. All holders die at once: the first wave waits for
+ * the end of their leases, the next ones find it over. Each death begins with other grants.
+ */
+function wavesOf(death: Death): Cell[][] {
+  const its = cellsOf(death)
+  const first = (2 * Object.keys(deaths).indexOf(death)) % its.length
+  const inOrder = [...its.slice(first), ...its.slice(0, first)]
+  return [inOrder.slice(0, 2), inOrder.slice(2, 4), inOrder.slice(4)]
+}
 
 /** What one caller sends. Each connection has a user of its own, because a caller may try a user's password three times a minute. */
 function eventOf({ connection, caller }: Cell): object {
@@ -122,8 +137,11 @@ export function testStampede(name: string, startBackend: StartBackend): void {
     for (const death of Object.keys(deaths) as Death[])
       await t.test(`${name}: a holder that dies ${death}`, async (t) => {
         await dies[death]()
-        const everybody = { event: cellsOf(death).map(eventOf), callers, remainingMilliseconds }
-        const answers = allAnswers(await Promise.all(fleet.workers.map((worker) => worker.call(everybody))))
+        const answers: WorkerAnswer[] = []
+        for (const wave of wavesOf(death)) {
+          const everybody = { event: wave.map(eventOf), callers }
+          answers.push(...allAnswers(await Promise.all(fleet.workers.map((worker) => worker.call(everybody)))))
+        }
         t.diagnostic(
           `the last of ${answers.length} answers after ${longest(answers)}; a lease is for 12 s, and 1 s of grace`,
         )

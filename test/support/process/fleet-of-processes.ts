@@ -13,8 +13,6 @@ export interface ToWorker {
   /** How often each event is sent, all at once. */
   readonly callers: number
   readonly event: object | readonly object[]
-  /** The time until each call's deadline. 25 s by default. */
-  readonly remainingMilliseconds?: number
   /** The process freezes itself as soon as it has logged this event, until it gets SIGCONT. */
   readonly stopsAfter?: LogEvent['event']
   /** The process ends as soon as it has logged this event that often. */
