@@ -277,8 +277,8 @@ test('a secret is revealed only where it is used', () => {
     'lib/signing/signing-secret.ts',
     'lib/token-endpoint/client-authentication.ts',
     'lib/token-endpoint/printable-description.ts',
-    'lib/token-endpoint/signed-request.ts',
     'lib/token-endpoint/request-headers.ts',
+    'lib/token-endpoint/signed-request.ts',
     'lib/token-endpoint/token-request-form.ts',
   ])
 })

@@ -6,7 +6,6 @@ import type { Deployment } from './deployment.ts'
 import { type ElementStore, ElementStoreError } from './element-store.ts'
 import { ConfigurationError, ConnectionDisabledError } from './finding.ts'
 import { disabledFingerprint } from './fingerprint.ts'
-import { resolveConnection } from './resolve-connection.ts'
 
 /** The longest time that an instance uses elements that have changed. */
 const maximumAgeMilliseconds = 60_000
@@ -116,7 +115,9 @@ export function createConnectionCache({
   async function resolve(name: string): Promise<Connection> {
     disabledUntil.delete(name)
     try {
-      return await resolveConnection(elements, deployment, name)
+      // A token of the shared cache needs no elements: a cold start that finds one does not load what resolves them.
+      const resolution = await import('./resolve-connection.ts')
+      return await resolution.resolveConnection(elements, deployment, name)
     } catch (error) {
       if (error instanceof ConnectionDisabledError) {
         entries.delete(name)

@@ -2,7 +2,7 @@ import { describeFailure, type Failure } from '../base/tokenwell-error.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
-import { type ConnectionFilter, type ListedConnection, listConnections } from '../configuration/inspect-elements.ts'
+import type { ConnectionFilter, ListedConnection } from '../configuration/inspect-elements.ts'
 import { dateWarnings, type SecretDates } from '../signing/secret-dates.ts'
 import type { ClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { causeOf } from './token-error.ts'
@@ -80,7 +80,9 @@ export function createStatusReader(dependencies: StatusReaderDependencies) {
      * @throws {ElementStoreError}
      */
     async read(filter?: ConnectionFilter): Promise<ConnectionStatuses> {
-      const listed = await listConnections(elements, deployment, filter)
+      // Callers of tokens need no list: it is loaded at its first use.
+      const inspection = await import('../configuration/inspect-elements.ts')
+      const listed = await inspection.listConnections(elements, deployment, filter)
       // These findings belong to no single connection, and may name any of them: a filtered list must not show them.
       const findings = filter ? [] : await elements.findings()
       return { connections: await Promise.all(listed.map(statusOf)), findings }

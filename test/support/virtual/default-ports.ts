@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 // The product loads these at their first use. Virtual time does not wait for files, so they are loaded before.
 import '../../../lib/admission/unknown-parameters.ts'
 import '../../../lib/configuration/advice.ts'
+import '../../../lib/configuration/inspect-elements.ts'
 import '../../../lib/token-endpoint/answer-without-token.ts'
 import '../../../lib/token-endpoint/grants/token-exchange.ts'
 import '../../../lib/token-endpoint/request-headers.ts'
