@@ -19,7 +19,7 @@ export function keyOfCallersToken({ token, type }: CallersToken): readonly unkno
 export function endOfCallersToken({ token }: CallersToken): number | undefined {
   try {
     const { exp } = decodeJwt(token.reveal())
-    return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined
+    return Number.isFinite(exp) ? Number(exp) * 1000 : undefined
   } catch {
     return undefined
   }

@@ -11,20 +11,31 @@ import { InvalidRequestError } from './invalid-request.ts'
  */
 
 type ClaimRule = ClaimsFromRequest[string]
+type FromCaller = Extract<ClaimRule, { readonly fromCaller: string }>
 type Claims = Readonly<Record<string, string>>
 
 /** Where the value of a claim comes from: the path, the caller's JWT, or the body with a listed value or with any value. */
 type Place = 'path' | 'jwt' | 'listed' | 'free'
 
+function isOfCaller(rule: ClaimRule): rule is FromCaller {
+  return typeof rule === 'object' && 'fromCaller' in rule
+}
+
 function placeOf(name: string, rule: ClaimRule): Place {
-  if (typeof rule === 'object' && 'fromCaller' in rule) return 'jwt'
+  if (isOfCaller(rule)) return 'jwt'
   if (name === 'sub') return 'path'
   return rule === true ? 'free' : 'listed'
 }
 
+/** Undefined for a claim that the elements do not leave to the request. */
+function placeIn(rules: ReadonlyMap<string, ClaimRule>, name: string): Place | undefined {
+  const rule = rules.get(name)
+  return rule && placeOf(name, rule)
+}
+
 /** Whether the JWT of the caller decides a claim. */
 export function takesCallersClaims({ grant }: Connection): boolean {
-  return Object.entries(claimsFromRequestOf(grant)).some(([name, rule]) => placeOf(name, rule) === 'jwt')
+  return Object.values(claimsFromRequestOf(grant)).some(isOfCaller)
 }
 
 /**
@@ -36,12 +47,9 @@ export function withUserClaims<R extends TokenRequest>(connection: Connection, a
   const { claims = {}, ...rest } = asked
   const rules = new Map(Object.entries(claimsFromRequestOf(connection.grant)))
   const named = Object.entries(claims)
-  const isFree = ([name]: readonly [string, string]) => {
-    const rule = rules.get(name)
-    return rule !== undefined && placeOf(name, rule) === 'free'
-  }
+  const isFree = ([name]: readonly [string, string]) => placeIn(rules, name) === 'free'
   const ofCaller = [...rules].flatMap(([name, rule]) =>
-    placeOf(name, rule) === 'jwt' ? [[name, callersClaim(connection, rule, asked)] as const] : [],
+    isOfCaller(rule) ? [[name, callersClaim(connection, rule, asked)] as const] : [],
   )
   const userClaims = [...named.filter(isFree), ...ofCaller]
   if (userClaims.length === 0) return asked
@@ -51,8 +59,11 @@ export function withUserClaims<R extends TokenRequest>(connection: Connection, a
 }
 
 /** @throws {AccessDeniedError} */
-function callersClaim({ name }: Connection, rule: ClaimRule, { callersClaims }: TokenRequest): string {
-  const claim = typeof rule === 'object' && 'fromCaller' in rule ? rule.fromCaller : ''
+function callersClaim(
+  { name }: Connection,
+  { fromCaller: claim }: FromCaller,
+  { callersClaims }: TokenRequest,
+): string {
   if (!callersClaims)
     throw new AccessDeniedError(
       `The connection ${name} takes the claim ${claim} from the JWT of its caller, and this caller has no JWT that API Gateway has checked. Call the HTTP API of a stage with a JWT authorizer.`,
@@ -74,10 +85,7 @@ function callersClaim({ name }: Connection, rule: ClaimRule, { callersClaims }: 
 export function admitClaims(connection: Connection, request: TokenRequest): Claims {
   const { subject, claims = {}, userClaims = {} } = request
   const rules = new Map(Object.entries(claimsFromRequestOf(connection.grant)))
-  const placeFor = (name: string) => {
-    const rule = rules.get(name)
-    return rule && placeOf(name, rule)
-  }
+  const placeFor = (name: string) => placeIn(rules, name)
   if (subject !== undefined && placeFor('sub') !== 'path')
     throw new InvalidRequestError(
       'subject',
@@ -112,12 +120,11 @@ function admitClaim(name: string, rule: ClaimRule, connection: Connection, reque
   const place = placeOf(name, rule)
   const value =
     place === 'path' ? subject : Object.entries({ ...claims, ...userClaims }).find(([each]) => each === name)?.[1]
-  if (place === 'jwt' && value === callersClaim(connection, rule, request)) return value
+  if (isOfCaller(rule) && value === callersClaim(connection, rule, request)) return value
   if (value === undefined && place === 'path') throw subjectMissing(connection)
   if (value === undefined)
     throw new InvalidRequestError(`claim.${name}`, 'is missing. A request for this connection must have it.')
-  if (place !== 'jwt' && isSubject(value) && (rule === true || (Array.isArray(rule) && rule.includes(value))))
-    return value
+  if (isSubject(value) && (rule === true || (Array.isArray(rule) && rule.includes(value)))) return value
   throw new InvalidRequestError(
     place === 'path' ? 'subject' : `claim.${name}`,
     'has a value that this connection does not allow. The operator lists the values in claimsFromRequest.',

@@ -46,6 +46,7 @@ test('what was obtained with a token whose end cannot be read is kept for 60 s',
     jwtWith({}),
     jwtWith({ exp: '1' }),
     jwtWith({ exp: null }),
+    { token: new Secret(`eyJhbGciOiJub25lIn0.${Buffer.from('{"exp":1e999}').toString('base64url')}.`) },
     { token: new Secret('a.b.c') },
   ]
   for (const token of unreadable) {

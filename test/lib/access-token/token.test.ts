@@ -58,7 +58,7 @@ test('a token answers a request for at most the seconds that it has left, or for
 })
 
 test('a repeatable request has everything that the request named, and nothing else', () => {
-  const whole = { scope: ['a'], resource: ['b'], audience: 'c', further: { d: 'e' } }
+  const whole = { scope: ['a'], resource: ['b'], audience: 'c', claims: { f: 'g' }, further: { d: 'e' } }
   const ours = { connection: 'conn', grantType: 'client_credentials', minimumSeconds: 5, rejectedTokenId: 'the-id' }
   assert.deepEqual(repeatableRequest({ ...ours, ...whole }), whole)
   assert.deepEqual(repeatableRequest(request), { further: {} })

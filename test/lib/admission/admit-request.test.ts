@@ -183,6 +183,18 @@ test('a scope that contains the separator of the server is refused, even where e
     admitRequest({ ...plainConnection, authorizationServer: server }, { connection: 'conn', scope, further: {} })
   assert.deepEqual([admit(['a', 'b']).scope, admit(['a']).scopeSeparator], [['a', 'b'], ','])
   assert.throws(() => admit(['a', 'b,c']), /^InvalidRequestError: scope has a scope that contains ","/)
+  const withoutScope = { ...plainConnection, authorizationServer }
+  assert.deepEqual(admitRequest(withoutScope, { connection: 'conn', further: {} }).scope, [])
+  const named = admitRequest(plainConnection, { connection: 'conn', scope: ['undefined'], further: {} })
+  assert.deepEqual(named.scope, ['undefined'])
   const plain = admitRequest(plainConnection, { connection: 'conn', scope: ['b,c'], further: {} })
   assert.deepEqual([plain.scope, 'scopeSeparator' in plain], [['b,c'], false])
+})
+
+test('only authorization_details are compared as JSON values', () => {
+  const spaced = '[{"type": "a"}]'
+  const connection = { ...plainConnection, requestMay: { extra: [spaced] } }
+  const admit = (extra: string) => admitRequest(connection, { connection: 'conn', further: { extra } })
+  assert.deepEqual(admit(spaced).further, { extra: spaced })
+  assert.throws(() => admit('[{"type":"a"}]'), /^InvalidRequestError: extra asks for more/)
 })

@@ -65,7 +65,17 @@ test('a parameter that could narrow the token is refused if it is not listed, an
   const names = [
     ...['authorization_details', 'claims', 'requested_token_type'],
     ...['requested_subject', 'requested_actor_type', 'request', 'request_uri', 'acr_values', 'max_age'],
-    ...['assertion', 'code', 'refresh_token', 'device_code', 'claim_token', 'permission', 'organization', 'dpop_jkt'],
+    ...[
+      'assertion',
+      'code',
+      'refresh_token',
+      'device_code',
+      'claim_token',
+      'permission',
+      'organization',
+      'dpop_jkt',
+      'sub',
+    ],
     ...['login_hint', 'id_token_hint', 'requested_token_use', 'requested_issuer', 'requested_actor', 'subject'],
     ...['subject_issuer', 'code_verifier', 'auth_req_id', 'ticket', 'rpt', 'pct', 'claim_token_format', 'permissions'],
     ...['purpose', 'token_type', 'req_cnf', 'cnf', 'authorisation_details', 'impersonate_user', 'delegated_by'],

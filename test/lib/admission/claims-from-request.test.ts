@@ -99,6 +99,8 @@ test("the caller's JWT decides a claim with fromCaller, and the request can't", 
   for (const callersClaims of [{}, { email: '' }, { email: '[a b]' }, { email: 'a\nb' }, { Email: 'bob' }])
     refuses(ofCaller, { ...own, callersClaims }, /this JWT has no such claim that is one text/, true)
   refuses(taking({ sub: { fromCaller: 'constructor' } }), { callersClaims: {} }, /has no such claim/, true)
+  for (const email of ['[a]b', 'b[a]', '[', 'a]'])
+    assert.equal(admitted(ofCaller, { ...own, callersClaims: { email } })?.['sub'], email, 'it is no list')
 })
 
 test('a value that was read from other elements than those in force is not admitted', () => {
@@ -117,6 +119,8 @@ test('a claim whose values the elements do not list is treated as the name of a 
   const read = withUserClaims(listed, asked({ claims: { box_sub_type: 'user', tenant: 'x' } }))
   assert.deepEqual([read.claims, read.userClaims], [{ box_sub_type: 'user' }, { tenant: 'x' }])
   assert.equal(isForUser(read), true)
+  const freeOnly = withUserClaims(taking({ tenant: true }), asked({ claims: { tenant: 'x' } }))
+  assert.deepEqual(freeOnly, asked({ userClaims: { tenant: 'x' } }))
   const plain = asked({ claims: { box_sub_type: 'user' } })
   assert.equal(withUserClaims(taking({ box_sub_type: ['user'] }), plain), plain)
   assert.equal(isForUser(plain), false)

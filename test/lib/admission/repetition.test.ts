@@ -21,6 +21,7 @@ test('a parameter that repeats the elements is left out, in any order and howeve
     { resource: ['https://b.example', 'https://api.example'] },
     { audience: 'aud' },
     { further: { tenant: 't' } },
+    { scope: ['a', 'b'], further: { tenant: 't' } },
     { ...parameters, further: { region: 'r', tenant: 't' } },
   ])
     assert.deepEqual(withoutRepetition({ parameters, grant }, { ...plain, ...request }), plain)
@@ -68,6 +69,8 @@ test("the type of a caller's token is left out where it repeats the element's, a
   assert.equal(withoutRepetition(exchange, bare), bare)
   const others = { ...plain, subjectToken: { token, type: 'urn:b' }, actorToken: { token, type: 'urn:a' } }
   assert.equal(withoutRepetition(exchange, others), others)
+  const oneNamed = { ...plain, subjectToken: { token }, actorToken: { token, type: 'urn:b' } }
+  assert.deepEqual(withoutRepetition(exchange, oneNamed), bare)
   const untyped = { ...exchange, grant: { type: tokenExchange, subject: {} } } as const
   assert.equal(withoutRepetition(untyped, named), named)
 })
