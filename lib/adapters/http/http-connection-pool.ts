@@ -95,9 +95,9 @@ export function createHttpConnectionPool(
       if (!taken) return create()
       idle = idle.filter((each) => each !== taken)
       await taken.rest.end()
-      // Bytes that came while the process was busy or frozen are read in this turn of the event loop.
+      // What came while the process was busy or frozen, an end too, is read in this turn of the event loop.
       await setImmediate()
-      if (bytesOf(taken.connection) === taken.bytes) return taken.connection
+      if (isOpen(taken.connection) && bytesOf(taken.connection) === taken.bytes) return taken.connection
       discard(taken.connection)
       return create()
     },

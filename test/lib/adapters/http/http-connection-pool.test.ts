@@ -139,6 +139,19 @@ test('no call uses a connection that the API has closed', async (t) => {
   assert.equal(idle.client.destroyed && underWay.client.destroyed, true)
 })
 
+test('no call uses a connection that the API closed while the process was busy or frozen', async (t) => {
+  const { api, connections } = await theConnections(t)
+  const connection = await used(connections)
+  await connections.giveBack(connection)
+  await setTimeout(40)
+  api.requests[0]?.socket.destroy()
+  const next = await connections.take(longest)
+  assert.notEqual(next, connection)
+  await connections.open(next)
+  await call(next)
+  assert.equal(connection.client.destroyed, true)
+})
+
 test('no call uses a connection that received any bytes while it was idle', async (t) => {
   for (const isResting of [true, false])
     for (const bytes of ['\r\n', '\n', 'H', 'HTTP/1.1 408 Request Timeout\r\n\r\n']) {
