@@ -89,6 +89,22 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
     return headers && { headers }
   }
 
+  /**
+   * The keys with one of them replaced by the one before: that of the client where the server refused the client itself, else that of
+   * the grant, else that of the client, else the secrets in its headers. Undefined where no other key exists.
+   */
+  async function previous(connection: Connection, isOfClient: boolean): Promise<RequestKeys | undefined> {
+    const grant = isOfClient ? undefined : await previousGrant(connection)
+    if (grant) return { client: await currentClient(connection), grant, ...(await headersOf(connection, 'current')) }
+    const client = await previousClient(connection)
+    const headers = await headersOf(connection, client ? 'current' : 'previous')
+    if (client || headers)
+      return { client: client ?? (await currentClient(connection)), grant: await currentGrant(connection), ...headers }
+    // A server knows a client without credentials by its grant.
+    const isOfGrant = isOfClient && connection.clientAuthentication.method === 'none'
+    return isOfGrant ? await previous(connection, false) : undefined
+  }
+
   return {
     async current(connection: Connection): Promise<RequestKeys> {
       const [client, grant, headers] = await Promise.all([
@@ -99,18 +115,7 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
       return { client, grant, ...headers }
     },
 
-    /**
-     * The keys with one of them replaced by the one before: that of the client where the server refused the client itself, else that of
-     * the grant, else that of the client, else the secrets in its headers. Undefined where no other key exists.
-     */
-    async previous(connection: Connection, isOfClient: boolean): Promise<RequestKeys | undefined> {
-      const grant = isOfClient ? undefined : await previousGrant(connection)
-      if (grant) return { client: await currentClient(connection), grant, ...(await headersOf(connection, 'current')) }
-      const client = await previousClient(connection)
-      const headers = await headersOf(connection, client ? 'current' : 'previous')
-      if (!client && !headers) return undefined
-      return { client: client ?? (await currentClient(connection)), grant: await currentGrant(connection), ...headers }
-    },
+    previous,
   }
 }
 

@@ -129,6 +129,18 @@ test('after any other refusal, the previous key of the grant is used, or that of
   assert.equal(await theKeys().keys.previous(anonymous, false), undefined)
 })
 
+test('where a client without credentials is refused, its grant has the key that the server does not know', async () => {
+  const both = { ...plainConnection, grant }
+  const anonymous: Connection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
+  const { previousSigner, keys } = theKeys('before')
+  assert.deepEqual(await keys.previous(anonymous, true), {
+    client: { way: anonymous.clientAuthentication },
+    grant: { grant, signer: previousSigner },
+  })
+  const byCertificate: Connection = { ...both, clientAuthentication: { method: 'tls_client_auth' } }
+  assert.equal(await keys.previous(byCertificate, true), undefined)
+})
+
 test('subject and actor have a key each, and after a refusal the previous one of each that has one', async () => {
   const signedBy = (name: string) => plainAssertion({ key: { jwtBuilder: name, location: `tokenwell/test/${name}` } })
   const exchange: TokenExchangeGrant = {
