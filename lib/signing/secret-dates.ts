@@ -154,11 +154,11 @@ export function dayOf(milliseconds: number): string {
   return new Date(milliseconds).toISOString().slice(0, 10)
 }
 
-/** The secrets that a connection uses, but for those whose keys Tokenwell makes. */
+/** The secrets that a connection uses, but for those whose keys Tokenwell makes. One key may sign for the client and for the grant. */
 function secretsOf(connection: Connection): readonly UsedSecret[] {
   const { name, api, authorizationServer, clientAuthentication: way, grant } = connection
   const server = { kind: 'authorizationServer', id: authorizationServer.id } as const
-  return [
+  const all = [
     ...('passwordSecret' in way ? [textSecret(way.passwordSecret, server, 'basicAuthRef')] : []),
     ...('assertion' in way ? keySecret(way.assertion) : []),
     ...assertionsOfGrant(grant).flatMap(keySecret),
@@ -166,6 +166,7 @@ function secretsOf(connection: Connection): readonly UsedSecret[] {
     ...secretsOfTransport(authorizationServer, server),
     ...(api ? secretsOfTransport(api, { kind: 'endpointConnection', id: name }) : []),
   ]
+  return [...new Map(all.map((used) => [JSON.stringify(used), used])).values()]
 }
 
 function textSecret(secret: string, element: ElementReference, attribute: string): UsedSecret {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
-import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
+import type { AssertionConfiguration, Connection, Grant } from '../../../lib/configuration/connection.ts'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
@@ -117,7 +117,7 @@ test('a bundle of CAs ends with each CA that is still valid, and has expired wit
   assert.deepEqual(await at(endOf(long) + 1), [endOf(short), 'expired', 'expired'])
 })
 
-test('every secret of a connection is looked at, each by the attribute that names it, but for keys that Tokenwell makes', async () => {
+test('every secret of a connection is looked at, once by each attribute that names it, but for keys that Tokenwell makes', async () => {
   const proxy = { id: 'theProxy', host: 'proxy.example', port: 1, credentials: { user: 'u', passwordSecret: 'proxy' } }
   const tls = { minimumVersion: 'TLSv1.2' as const, trustStore: 'trust', clientCertificate: 'client' }
   const key = { jwtBuilder: 'theShared', location: 'shared' }
@@ -147,6 +147,11 @@ test('every secret of a connection is looked at, each by the attribute that name
     'client: endpointConnection/conn sslCertsRef',
     'trust: endpointConnection/conn sslCertsRef',
   ])
+  const own: Connection = {
+    ...connection,
+    grant: { ...connection.grant, assertion: plainAssertion({ algorithm: 'HS256', key }) } as Grant,
+  }
+  assert.equal((await datesOf('any').of(own, anyTime)).filter(({ secret }) => secret === 'shared').length, 1)
   const generated = { modulusLength: 2048, rotationSeconds: 1, publishAheadSeconds: 1 }
   assert.deepEqual(await datesOf(pem).of(byKey({ key: { ...key, generated } }), anyTime), [])
 })
