@@ -34,8 +34,8 @@ function isCompactJws(secret: Secret): boolean {
 
 /** An assertion is valid once and for a short time, and each of its parts is long. So it can be cut out of the text. */
 function conceal(text: string, assertion: Secret): string {
-  const whole = assertion.reveal()
-  return text.replace(/[\w\-.]{16,}/g, (run) => (sharesPiece(whole, run, leastAssertionPieceLength) ? '[...]' : run))
+  const pieces = piecesOf(assertion.reveal(), leastAssertionPieceLength)
+  return text.replace(/[\w\-.]{16,}/g, (run) => (holdsPiece(run, pieces, leastAssertionPieceLength) ? '[...]' : run))
 }
 
 /** The readings of a text: as it is, and with its escapes undone once and twice. */
@@ -80,14 +80,19 @@ function folded(text: string): string {
   return text.normalize('NFKC').toLowerCase().replaceAll('-', '+').replaceAll('_', '/').replaceAll('+', ' ')
 }
 
+/** It collects the pieces of the text, which is short: a caller's token may have 16 KiB. */
 function shares(text: string, form: string): boolean {
-  return form.length <= leastPieceLength ? text.includes(form) : sharesPiece(form, text, leastPieceLength)
+  if (form.length <= leastPieceLength) return text.includes(form)
+  return holdsPiece(form, piecesOf(text, leastPieceLength), leastPieceLength)
 }
 
-/** Whether both texts hold the same piece of that length. */
-function sharesPiece(one: string, other: string, length: number): boolean {
+function piecesOf(text: string, length: number): ReadonlySet<string> {
   const pieces = new Set<string>()
-  for (let at = 0; at + length <= one.length; at++) pieces.add(one.slice(at, at + length))
-  for (let at = 0; at + length <= other.length; at++) if (pieces.has(other.slice(at, at + length))) return true
+  for (let at = 0; at + length <= text.length; at++) pieces.add(text.slice(at, at + length))
+  return pieces
+}
+
+function holdsPiece(text: string, pieces: ReadonlySet<string>, length: number): boolean {
+  for (let at = 0; at + length <= text.length; at++) if (pieces.has(text.slice(at, at + length))) return true
   return false
 }

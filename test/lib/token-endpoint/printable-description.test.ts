@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { printableDescription, repeatsAny } from '../../../lib/token-endpoint/printable-description.ts'
@@ -137,4 +138,21 @@ test('the result is one line of at most 1,000 characters without control charact
 test('an error code is compared in the same way', () => {
   assert.ok(repeatsAny('not_tr0ub4dor', [new Secret('Tr0ub4dor')]))
   assert.ok(!repeatsAny('invalid_client', [new Secret('Tr0ub4dor')]))
+})
+
+test('many words of a server and a long token of a caller take little more time than one word and that token', () => {
+  const tokens = [
+    new Secret(`eyJ${randomBytes(50).toString('base64url')}.${randomBytes(12_000).toString('base64url')}.sig`),
+  ]
+  const words = (count: number) => Array.from({ length: count }, () => randomBytes(8).toString('hex')).join(' ')
+  const fastest = (text: string) =>
+    Math.min(
+      ...Array.from({ length: 3 }, () => {
+        const from = performance.now()
+        printableDescription(text, tokens)
+        return performance.now() - from
+      }),
+    )
+  const [many, one] = [fastest(words(200)), fastest(words(1))]
+  assert.ok(many < one * 25, `${many} ms for 200 words, ${one} ms for one`)
 })
