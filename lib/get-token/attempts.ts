@@ -2,6 +2,7 @@ import { type CallerRequest, isOwnRequest, type Token } from '../access-token/to
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import { type Connection, claimsFromRequestOf } from '../configuration/connection.ts'
 import { type Lease, LeaseLostError } from '../fleet/lease.ts'
+import { KeyStoreError } from '../signing/signing-key.ts'
 import type { RequestKeys } from '../token-endpoint/request-keys.ts'
 import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
 import { hasTimeFor, timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
@@ -64,8 +65,8 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
         } catch (secondError) {
           secondAttempts.noteUseless(connection, second)
           // The refusal of the current key and the unadjusted clock tells the operator more.
-          const isAlike = second.kind !== 'repeat' && mayHelp(secondError, isOwn)
-          throw isAlike ? error : secondError
+          const isUseless = mayHelp(secondError, isOwn) || secondError instanceof KeyStoreError
+          throw second.kind !== 'repeat' && isUseless ? error : secondError
         }
       }
     },

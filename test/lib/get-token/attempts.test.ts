@@ -6,6 +6,7 @@ import { createAttempts, type LeasedContext } from '../../../lib/get-token/attem
 import { createSecondAttemptPolicy, type SecondAttempt } from '../../../lib/get-token/second-attempt.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { createClockOffsets } from '../../../lib/token-endpoint/clock-offset.ts'
 import type { RequestKeys } from '../../../lib/token-endpoint/request-keys.ts'
 import { type ClockOffset, RefusedError, TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
@@ -91,6 +92,17 @@ test('of two refusals, the callers get the one of the current key, secret and cl
     assert.deepEqual(useless, [second])
     assert.equal(attempts.takeHelpful(plainConnection), undefined)
   }
+})
+
+test('a previous key that cannot be used, for example because it has no certificate, does not hide the refusal of the current one', async () => {
+  const [first, unusable] = [
+    refusal('invalid_client'),
+    new KeyStoreError('tokenwell/test/the-key', 'holds no certificate.'),
+  ]
+  const { attempts, useless } = theAttempts([first, unusable], { kind: 'by_previous_key', keys: previousKeys })
+  await assert.rejects(attempts.make(context), first)
+  assert.equal(useless.length, 1)
+  await assert.rejects(theAttempts([first, unusable], { kind: 'repeat' }).attempts.make(context), unusable)
 })
 
 test('a second attempt that helped another request is made for this one as well, where there is time', async () => {
