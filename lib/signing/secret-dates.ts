@@ -15,12 +15,14 @@ import type { SecretStore } from '../secret/secret-store.ts'
 import { readExpiresAt } from './secret-use.ts'
 import { readSigningKeys } from './signing-secret.ts'
 
+type Certificates = readonly X509Certificate[]
+
 /** Port: the certificates in secrets that TLS uses. They throw {SecretError} and {KeyStoreError}. */
 export interface TlsCertificates {
   /** The certificates of a trust store. */
-  trusted(location: string): Promise<readonly X509Certificate[]>
+  trusted(location: string): Promise<Certificates>
   /** A client certificate. Its chain follows where it can be read. */
-  presented(location: string): Promise<readonly X509Certificate[]>
+  presented(location: string): Promise<Certificates>
 }
 
 /** A secret of a connection, and the attribute through which the connection uses it. */
@@ -67,7 +69,20 @@ export function createSecretDates({
   readonly secrets: SecretStore
   readonly certificates: TlsCertificates
 }) {
-  async function certificatesIn(used: UsedSecret, secret: Secret): Promise<readonly X509Certificate[]> {
+  const parsed = new Map<string, { readonly secret: Secret; readonly certificates: Promise<Certificates> }>()
+
+  /** Many connections share a secret, and it takes milliseconds to parse a bundle of CAs. */
+  async function certificatesOf(used: UsedSecret, secret: Secret): Promise<Certificates> {
+    const id = JSON.stringify([used.use, used.secret, used.alias, used.hasChain])
+    const known = parsed.get(id)
+    if (known?.secret.equals(secret)) return await known.certificates
+    const certificates = certificatesIn(used, secret)
+    parsed.set(id, { secret, certificates })
+    certificates.catch(() => parsed.delete(id))
+    return await certificates
+  }
+
+  async function certificatesIn(used: UsedSecret, secret: Secret): Promise<Certificates> {
     switch (used.use) {
       case 'text':
         return []
@@ -87,7 +102,7 @@ export function createSecretDates({
     try {
       const secret = await secrets.get(used.secret)
       const stated = readExpiresAt(secret)
-      const found = await certificatesIn(used, secret)
+      const found = await certificatesOf(used, secret)
       const isMinor = isMinorIn(used, found, now)
       const ends = found.map(({ validToDate }) => +validToDate).filter((end) => end > now || !isMinor)
       if (stated.kind === 'date') ends.push(stated.expiresAt)
@@ -115,11 +130,7 @@ export function createSecretDates({
 }
 
 /** Whether an end that has passed counts for nothing: no server sees the certificate, or a bundle of CAs has others that are valid. */
-function isMinorIn(
-  { use, isPresented = true }: UsedSecret,
-  certificates: readonly X509Certificate[],
-  now: number,
-): boolean {
+function isMinorIn({ use, isPresented = true }: UsedSecret, certificates: Certificates, now: number): boolean {
   return use === 'trust' ? certificates.some(({ validToDate }) => +validToDate > now) : !isPresented
 }
 
@@ -130,11 +141,7 @@ function noticesOfText(stated: ReturnType<typeof readExpiresAt>, now: number): r
   return kind ? [{ kind, day: dayOf(stated.expiresAt), isMinor: false }] : []
 }
 
-function noticesOfCertificates(
-  certificates: readonly X509Certificate[],
-  isMinor: boolean,
-  now: number,
-): readonly DateNotice[] {
+function noticesOfCertificates(certificates: Certificates, isMinor: boolean, now: number): readonly DateNotice[] {
   return certificates.flatMap((certificate): DateNotice[] => {
     const [from, until] = [+certificate.validFromDate, +certificate.validToDate]
     const subject = certificate.subject.replaceAll('\n', ', ')

@@ -156,6 +156,32 @@ test('every secret of a connection is looked at, once by each attribute that nam
   assert.deepEqual(await datesOf(pem).of(byKey({ key: { ...key, generated } }), anyTime), [])
 })
 
+test('a bundle of CAs that many connections share is parsed once, and again when it has changed', async () => {
+  let [stored, parsed] = ['first', 0]
+  const certificates: TlsCertificates = {
+    ...none,
+    async trusted() {
+      parsed++
+      if (stored === 'broken') throw new SecretError('secret_denied', 'no right')
+      return [new X509Certificate(stored === 'first' ? short : long)]
+    },
+  }
+  const dates = createSecretDates({ secrets: singleVersionSecrets(async () => new Secret(stored)), certificates })
+  const endsOf = async () =>
+    (await Promise.all(Array.from({ length: 10 }, () => dates.of(withTrust, anyTime)))).map(
+      (dated) => dated.at(-1)?.expiresAt,
+    )
+  assert.deepEqual(new Set(await endsOf()), new Set([endOf(short)]))
+  assert.equal(parsed, 1)
+  stored = 'second'
+  assert.deepEqual(new Set([...(await endsOf()), ...(await endsOf())]), new Set([endOf(long)]))
+  assert.equal(parsed, 2)
+  stored = 'broken'
+  await endsOf()
+  await endsOf()
+  assert.equal(parsed, 4, 'a failure is not kept')
+})
+
 test('a secret that cannot be used is passed over, and an error of the code is not', async () => {
   const failing = (error: Error) =>
     createSecretDates({ secrets: singleVersionSecrets(() => Promise.reject(error)), certificates: none })
