@@ -127,7 +127,8 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
 
 /** The server would read such a scope as two. */
 function checkScopes({ graph, findings }: Resolution, config: OAuthConfig, element: ElementReference): void {
-  const { scopeSeparator = ' ' } = graph.get('authorizationServer', config.authServerRef) ?? {}
+  const { scopeSeparator } = graph.get('authorizationServer', config.authServerRef) ?? {}
+  if (scopeSeparator === undefined) return
   const listed = config.requestMay?.['scope'] ?? []
   const scopes = { scope: config.scope, defaultScope: config.defaultScope, requestMay: listed === true ? [] : listed }
   for (const [attribute, values] of Object.entries(scopes)) {

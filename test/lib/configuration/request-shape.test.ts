@@ -24,7 +24,7 @@ test('the separator of scopes is a blank unless the server has another one', asy
     ])
 })
 
-test('a scope with the separator in it is a mistake, wherever it is written', async (t) => {
+test('a scope with the scopeSeparator of the element in it is a mistake, wherever it is written', async (t) => {
   const server = { scopeSeparator: ',' }
   const mistake = (attribute: string) => [
     new RegExp(
@@ -35,6 +35,8 @@ test('a scope with the separator in it is a mistake, wherever it is written', as
   assertLines(await mistakes({ scope: 'c a,b' }), mistake('scope'))
   assertLines(await mistakes({ scope: 'c', requestMay: { scope: ['a,b'] } }), mistake('requestMay'))
   assertLines(await mistakes({ defaultScope: 'a,b', requestMay: { scope: true } }), mistake('defaultScope'))
+  const oAuth = { scope: 'c', requestMay: { scope: ['a b'] } }
+  await resolveConn(t, elementsWith({ oAuth }))
   const { parameters } = await resolveConn(t, elementsWith({ server, oAuth: { scope: 'a b;c' } }))
   assert.deepEqual(parameters.scope, ['a', 'b;c'])
 })
