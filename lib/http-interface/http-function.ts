@@ -1,6 +1,7 @@
 import middy, { type Request } from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { AccessDeniedError } from '../admission/access-denied.ts'
+import { InvalidRequestError } from '../admission/invalid-request.ts'
 import { isJsonObject } from '../base/decoding.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Log } from '../log/log-event.ts'
@@ -16,8 +17,8 @@ export interface Route {
   readonly method: string
   /**
    * `{name}` matches one segment of the path. `{name+}` at the end matches the rest, with its slash. `/?` at the end allows a
-   * final slash. A route with `{connection}` is open only to callers that may use that connection, and one with `{subject}` to no client
-   * certificate.
+   * final slash. A route with `{connection}` is open only to callers that may use that connection, and one with `{subject}` only to
+   * those whom IAM or a JWT authorizer has checked.
    */
   readonly path: string
   /** @param event with the path parameters that `path` names */
@@ -27,6 +28,12 @@ export interface Route {
 /** Elements say which connections a certificate may use. They can't say for which users. */
 const whyNoCertificate =
   'A client certificate gives no access to tokens for users. Use the HTTP API of the stage, with IAM or a JWT.'
+/** A right to invoke the function without an alias is from 0.1, which had no tokens for users. */
+const whyNotWithoutAlias =
+  'The function without an alias gives no access to tokens for users. Use the HTTP API of the stage, with IAM or a JWT.'
+
+/** A slash or a question mark, decoded or not. */
+const pathDelimiter = /[/?]|%2f|%3f/i
 
 interface CertificateAdmission {
   /** @throws {AccessDeniedError} */
@@ -90,6 +97,7 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
   /**
    * @throws {CertificateMissingError}
    * @throws {AccessDeniedError}
+   * @throws {InvalidRequestError}
    */
   async function demandAccessTo(
     connection: string | undefined,
@@ -98,7 +106,14 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
   ): Promise<void> {
     const certificate = certificateOf(event)
     if (connection === undefined) return
-    if (certificate && isForSubject) throw new AccessDeniedError(whyNoCertificate)
+    if (isForSubject && event.entry.kind !== 'http')
+      throw new AccessDeniedError(certificate ? whyNoCertificate : whyNotWithoutAlias)
+    // IAM has decided about the path before it was decoded. Such a user could look like a base path before another connection and user.
+    if (pathDelimiter.test(event.pathParameters['subject'] ?? ''))
+      throw new InvalidRequestError(
+        'subject',
+        'contains a slash or a question mark. Write it as ~ and the base64url of its UTF-8, without padding.',
+      )
     // API Gateway names the same connection as the path. In a made-up event the two may differ.
     const names = [namedConnection(connection), namedConnection(event.pathParameters['connection'] ?? connection)]
     const access = accessOf(event, connectionsClaim)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
+import type { Entry } from '../../../lib/http-interface/entry.ts'
 import { jsonResponse } from '../../../lib/http-interface/error-response.ts'
 import type { HttpEvent, HttpResponse } from '../../../lib/http-interface/http-event.ts'
 import { createHttpFunction, deadlineOf } from '../../../lib/http-interface/http-function.ts'
@@ -21,7 +22,7 @@ interface Given {
   readonly connectionsClaim?: string
 }
 
-/** A function with three routes that answers with the parameters of their paths. */
+/** A function with four routes that answers with the parameters of their paths. */
 function functionWith(given: Given = {}) {
   const log: LogEvent[] = []
   const answer = async ({ pathParameters }: HttpEvent): Promise<HttpResponse> => {
@@ -33,19 +34,16 @@ function functionWith(given: Given = {}) {
       { method: 'GET', path: '/items/{item}/?', answer },
       { method: 'POST', path: '/items/{item}', answer },
       { method: 'ANY', path: '/connections/{connection}/api/{path+}', answer },
+      { method: 'POST', path: '/connections/{connection}/as/{subject}/token/?', answer },
     ],
     ...given,
     log: (event) => void log.push(event),
   })
   return {
     log,
-    async ask(method: string, path: string, more: object = {}) {
+    async ask(method: string, path: string, more: object = {}, entry: Entry = { kind: 'http' }) {
       const event = { ...createHttpEvent({ method, path }), ...more }
-      const {
-        statusCode,
-        headers,
-        body = '{}',
-      } = await handler(event, createLocalContext(Date.now()), { kind: 'http' })
+      const { statusCode, headers, body = '{}' } = await handler(event, createLocalContext(Date.now()), entry)
       return { status: statusCode, headers, body: JSON.parse(body) as Record<string, unknown> }
     },
   }
@@ -83,7 +81,7 @@ test('any other request is a 404 that names its method and the routes, and not i
     assert.equal(status, 404, `${method} ${path}`)
     assert.equal(
       body['error_description'],
-      `There is no route with the method ${/^[A-Z]+$/.test(method) ? method : 'of the request'} and this path. This function serves: GET /items/{item}, POST /items/{item}, ANY /connections/{connection}/api/{path+}.`,
+      `There is no route with the method ${/^[A-Z]+$/.test(method) ? method : 'of the request'} and this path. This function serves: GET /items/{item}, POST /items/{item}, ANY /connections/{connection}/api/{path+}, POST /connections/{connection}/as/{subject}/token.`,
     )
   }
 })
@@ -199,4 +197,38 @@ test('behind a base path, too, a connection is open only to callers with access'
   assert.equal((await ask('GET', '/tokens/connections/own/api/x', event)).status, 200)
   assert.equal((await ask('GET', '/tokens/connections/other/api/x', event)).status, 403)
   assert.equal((await ask('GET', '/connections/other/api/connections/own/api/x', event)).status, 403)
+})
+
+test('what API Gateway decodes in a user leads to no other user and no other connection', async () => {
+  const { ask } = functionWith()
+  const route = '/connections/{connection}/as/{subject}/token'
+  const asking = async (rawPath: string, subject: string) => {
+    const pathParameters = { connection: 'own', subject }
+    const { status, body } = await ask('POST', '/', { rawPath, routeKey: `POST ${route}`, pathParameters })
+    return status === 200 ? body : status
+  }
+  assert.deepEqual(await asking('/connections/own/as/bob/token', 'bob'), { connection: 'own', subject: 'bob' })
+  assert.deepEqual(await asking('/tokens/connections/own/as/bob/token', 'bob'), { connection: 'own', subject: 'bob' })
+  for (const subject of [
+    'x/connections/other/as/alice',
+    'x/connections/own/as/alice',
+    'x%2Fconnections%2Fother%2Fas%2Falice',
+    'alice/token?bob',
+  ]) {
+    const [decoded = ''] = decodeURIComponent(subject).split('?')
+    for (const start of ['', '/tokens'])
+      for (const end of ['', '/token'])
+        assert.ok(
+          [400, 404].includes((await asking(`${start}/connections/own/as/${decoded}${end}`, subject)) as number),
+        )
+  }
+})
+
+test('during an upgrade from 0.1 the function without an alias gives no access to tokens for users', async () => {
+  const path = '/connections/own/as/bob/token'
+  for (const [kind, expected] of [
+    ['http', 200],
+    ['unqualified', 403],
+  ] as const)
+    assert.equal((await functionWith().ask('POST', path, {}, { kind })).status, expected, kind)
 })
