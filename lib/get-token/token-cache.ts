@@ -130,12 +130,13 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     if (!isListed || read.isEarlier) await records.write(read, record, waitUntil)
   }
 
-  /** Notes that the token is in use, so that it is kept warm. A use that was noted recently costs nothing. */
+  /** Notes that the token is in use, so that it is kept warm if it can be. A use that was noted recently costs nothing. */
   async function noteUse({ read, token }: Look, request: CallerRequest, waitUntil: number): Promise<void> {
     const { name, connection } = read
     if (!connection || !token) return
-    const use = await useOf(request, token, waitUntil)
-    const used = withUse(connection, { ...use, id: name.id }, now())
+    // A warm run can't repeat a request for a user: noted, it would take the place of one that can be repeated.
+    const use = token.asked && (await useOf(request, token, waitUntil))
+    const used = use ? withUse(connection, { ...use, id: name.id }, now()) : connection
     if (used !== connection || connection.isEarlier) {
       const written = await records.writeConnection(name.group, connection, used, waitUntil)
       if (written === lostRace) return

@@ -8,7 +8,7 @@ import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import {
   createTokensInVirtualTime,
   type TokensInVirtualTime,
@@ -108,6 +108,24 @@ test('no warm run and no event renews it', async () => {
     await tokens.time.until(tokens.warm())
   }
   assert.equal(tokens.requests.length, 1)
+})
+
+test('where Tokenwell makes the subject token, what was obtained with the actor token of a caller takes no place among the warm tokens', async () => {
+  const assertion = plainAssertion()
+  const warm: Connection = {
+    ...connection,
+    grant: { type: tokenExchange, subject: { type: 'urn:ietf:params:oauth:token-type:jwt', assertion } },
+    requestMay: { actor_token: true },
+    warming: { idleMilliseconds: 3_600_000, maximumVariants: 1 },
+  }
+  const endpoint = () => virtualToken({ expires_in: 600 })
+  const one = createTokensInVirtualTime(endpoint, { connection: warm })
+  const other = createTokensInVirtualTime(endpoint, { connection: warm, fleet: one })
+  const actorToken = { token: new Secret(jwtEnding(one.time.now() + 3_600_000)), type: 'urn:a' }
+  assert.equal((await one.time.until(one.get({ actorToken }))).source, 'server')
+  assert.equal((await one.time.until(other.get({ actorToken }))).source, 'cache')
+  await one.time.advance(460_000)
+  assert.equal((await one.time.until(one.warm())).due, 0)
 })
 
 test('a token that ended more than 5 minutes ago is a mistake of the caller, and no request is made', async () => {
