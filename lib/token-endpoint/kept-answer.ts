@@ -63,7 +63,7 @@ function issuedTypeOf(
   const issued = issuedTokenType ?? requested ?? accessTokenType
   if (requested !== undefined && issued !== requested)
     throw new UnreadableAnswerError(
-      `The authorization server ${id} issued a token of the type ${issued}, but ${requested} was requested. Set requestedTokenType to a type that the server issues to this client.`,
+      `The authorization server ${id} issued a token of the type ${told(issued)}, but ${told(requested)} was requested. Set requestedTokenType to a type that the server issues to this client.`,
       { blames: 'token' },
     )
   if (issued === refreshTokenType)
@@ -72,4 +72,9 @@ function issuedTypeOf(
       { blames: 'token' },
     )
   return { issuedTokenType: issued }
+}
+
+/** A type that a server invents, or a caller asks for, may hold a token or a user. */
+function told(type: string): string {
+  return Object.values<string>(tokenTypesByShortName).includes(type) ? type : '[...]'
 }

@@ -205,3 +205,21 @@ test("no log shows a caller's token, or what the server says of it", async () =>
   assert.match(error.publicMessage, /alice is unknown \[\.\.\.\]/, 'the caller itself may read it')
   assert.doesNotMatch(error.message, /alice/)
 })
+
+test('no error names the type that a server invents for a token, or that a caller asks for: it may hold a token or a user', async () => {
+  const requestMay = { requested_token_type: true } as const
+  const tokens = createTokensInVirtualTime(
+    ({ form }) => {
+      return virtualToken({ issued_token_type: `urn:for:${form.get('subject_token')}` })
+    },
+    { connection: { ...connection, requestMay } },
+  )
+  const further = { requested_token_type: 'urn:of:alice' }
+  const error = await failureOf(tokens, { ...withToken('s3cret-token'), further })
+  assert.ok(error instanceof CoolingDownError)
+  assert.match(
+    error.message,
+    /issued a token of the type \[\.\.\.\], but \[\.\.\.\] was requested\. Set requestedTokenType/,
+  )
+  assert.doesNotMatch(`${error.message} ${JSON.stringify(tokens.events)}`, /s3cret|alice/)
+})
