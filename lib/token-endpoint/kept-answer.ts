@@ -42,7 +42,8 @@ function scopeOf({ scope }: TokenAnswer, asked: GrantParameters): Pick<Token, 's
 
 /** @throws {UnreadableAnswerError} if the server sent an assertion back */
 function demandNoAssertion(answer: KeptAnswer, signed: SignedRequest, { id }: ResolvedAuthorizationServer): void {
-  if (!repeatsAssertion(signed, answer.accessToken, Object.values(answer.passedOn ?? {}))) return
+  const { accessToken, scope = '', passedOn = {} } = answer
+  if (!repeatsAssertion(signed, accessToken, [scope, ...Object.values(passedOn)])) return
   throw new UnreadableAnswerError(
     `The authorization server ${id} answered with an assertion that it was sent. No caller gets an assertion. Check tokenEndpoint: it may lead to a server that repeats its requests.`,
   )

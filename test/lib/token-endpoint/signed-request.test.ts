@@ -29,6 +29,8 @@ test("a client secret, a user's password and a caller's own token are not taken 
 })
 
 test('a server that answers with the assertion that it was sent gets it to no caller', async () => {
-  const { time, get } = createTokensInVirtualTime(({ assertion }) => virtualToken({ access_token: assertion }))
-  await assert.rejects(time.until(get()), (error: Error) => !String(error.stack).includes('eyJ'))
+  for (const member of ['access_token', 'scope']) {
+    const { time, get } = createTokensInVirtualTime(({ assertion }) => virtualToken({ [member]: assertion }))
+    await assert.rejects(time.until(get()), (error: Error) => !String(error.stack).includes('eyJ'), member)
+  }
 })
