@@ -68,6 +68,34 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
     return { token, source, secondsLeft: left, ignored }
   }
 
+  async function getAsked(asked: AskedRequest<CallerRequest>, deadline: number): Promise<HandedOutToken> {
+    const { request } = asked
+    demandUnended(request, now())
+    const key = memory.keyOf(request)
+    const { connection, rejectedTokenId } = request
+    if (rejectedTokenId !== undefined) await rejections.drop(connection, rejectedTokenId)
+
+    const cached = memory.get(key)
+    // The first request that meets a stale token renews it. The others get the stale token at once.
+    if (cached && isAnswer(cached.token, request, now()) && isConfirmed(cached))
+      if (isFresh(cached.token, now()) || singleFlight.isUnderWay(key)) return handOut(cached.token, 'memory', asked)
+
+    for (;;) {
+      let isOurs = false
+      const find = async () => {
+        isOurs = true
+        return await fromFleet.find({ key, request, deadline, ...(cached && { cached: cached.token }) })
+      }
+      try {
+        const { token, source, isNew } = await singleFlight.join(key, find, deadline)
+        // A token that another request found may not answer this one, which may reject it or need a longer lifetime.
+        if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, asked)
+      } catch (error) {
+        if (isOurs || !concernsAnother(error, request)) throw error
+      }
+    }
+  }
+
   return {
     /**
      * Gets a token for a request.
@@ -76,30 +104,14 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
      */
     async get(callerRequest: CallerRequest, deadline: number): Promise<HandedOutToken> {
       const asked = await readAskedRequest(connections, callerRequest)
-      const { request } = asked
-      demandUnended(request, now())
-      const key = memory.keyOf(request)
-      const { connection, rejectedTokenId } = request
-      if (rejectedTokenId !== undefined) await rejections.drop(connection, rejectedTokenId)
-
-      const cached = memory.get(key)
-      // The first request that meets a stale token renews it. The others get the stale token at once.
-      if (cached && isAnswer(cached.token, request, now()) && isConfirmed(cached))
-        if (isFresh(cached.token, now()) || singleFlight.isUnderWay(key)) return handOut(cached.token, 'memory', asked)
-
-      for (;;) {
-        let isOurs = false
-        const find = async () => {
-          isOurs = true
-          return await fromFleet.find({ key, request, deadline, ...(cached && { cached: cached.token }) })
-        }
-        try {
-          const { token, source, isNew } = await singleFlight.join(key, find, deadline)
-          // A token that another request found may not answer this one, which may reject it or need a longer lifetime.
-          if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, asked)
-        } catch (error) {
-          if (isOurs || !concernsAnother(error, request)) throw error
-        }
+      try {
+        return await getAsked(asked, deadline)
+      } catch (error) {
+        if (!(error instanceof InvalidRequestError)) throw error
+        // Elements that have changed since the request was read may have other claims that name a user.
+        const again = await readAskedRequest(connections, callerRequest)
+        if (memory.keyOf(again.request) === memory.keyOf(asked.request)) throw error
+        return await getAsked(again, deadline)
       }
     },
   }

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decodeJwt } from 'jose'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import {
+  changeableElements,
   createTokensInVirtualTime,
+  type TokensInVirtualTime,
   virtualRefusal,
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
+import type { VirtualRequest } from '../../support/virtual/virtual-ports.ts'
 
 /* On a virtual clock: tokens of 300 s are stale after 216 s (random value 0.5) and usable for 270 s. */
 
@@ -186,3 +191,35 @@ test('after a rejection the next caller gets another token, however many callers
   assert.ok(answers.every(({ token }) => token.id !== old.token.id))
   assert.equal(tokens.requests.length, 2)
 })
+
+test('a caller with a JWT notices nothing where the elements begin or end to take a claim of it', async () => {
+  const [ofAll, ofCaller] = [elementsFor({ tokenSubject: 'everybody' }), elementsFor({ claim: 'email' })]
+  const elements = changeableElements(ofAll)
+  const endpoint = ({ form }: VirtualRequest) =>
+    virtualToken({ access_token: `for-${decodeJwt(form.get('assertion') ?? '').sub}` })
+  const options = { elements, memoryMaximumSeconds: 0 }
+  const one = createTokensInVirtualTime(endpoint, options)
+  const other = createTokensInVirtualTime(endpoint, { ...options, fleet: one })
+  const ask = async (tokens: TokensInVirtualTime) =>
+    (await one.time.until(tokens.get({ callersClaims: { email: 'bob' } }))).token.accessToken.reveal()
+  assert.equal(await ask(one), 'for-everybody')
+  for (const [next, expected] of [
+    [ofCaller, 'for-bob'],
+    [ofAll, 'for-everybody'],
+  ] as const) {
+    elements.change(next)
+    await one.time.advance(61_000)
+    assert.equal(await ask(other), expected)
+    assert.equal(await ask(one), expected, 'by the elements that the other process has read')
+  }
+})
+
+/** A connection with the grant jwt-bearer, for one user or for the user in that claim of the caller. */
+function elementsFor({ tokenSubject, claim }: { tokenSubject?: string; claim?: string }): RawElements {
+  const oAuth = {
+    ...{ grantType: 'jwt-bearer', assertionTokenRef: 'theTokenConfig', clientId: 'theClient' },
+    ...{ jwtAuthenticationTokenRef: undefined, ...(claim && { claimsFromRequest: { sub: { fromCaller: claim } } }) },
+  }
+  // As JSON, without the members that are undefined.
+  return JSON.parse(JSON.stringify(exampleElements('https://as.example.com', { oAuth, tokenConfig: { tokenSubject } })))
+}
