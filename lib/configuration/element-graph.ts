@@ -99,8 +99,9 @@ function linksOf(reading: ElementReading, readings?: Readings): Link[] {
   return named
 }
 
-/** An endpointConnection without a host makes no calls. */
+/** A connection makes calls only if its endpointConnection has `host`, or its oAuthConfig `hostFrom`. */
 function opensConnections({ reference: { kind }, attributes }: ElementReading): boolean {
+  if (kind === 'oAuthConfig') return 'hostFrom' in attributes
   return kind === 'authorizationServer' || (kind === 'endpointConnection' && 'host' in attributes)
 }
 

@@ -145,3 +145,16 @@ test('*. stands for one label or more, and never for a part of a label', () => {
   ])
     assert.equal(isWithin(host, within), false, host)
 })
+
+test('with hostFrom, the default ssl is that of the API, also where the authorization server has another one', async (t) => {
+  const elements = withHostFrom({ hostFrom })
+  const server = { ...elements['authorizationServer']?.['theServer'], sslCertsRef: 'another' }
+  const { api } = await resolveConn(t, {
+    ...elements,
+    authorizationServer: { theServer: server },
+    ssl: { ...elements['ssl'], another: { sslProtocol: 'TLSv1.2' }, company: { trustStoreRef: 'companyCa' } },
+    sslDefault: { default: { sslRef: 'company' } },
+    keyStore: { ...elements['keyStore'], companyCa: { location: 'tokenwell/local/company-ca' } },
+  })
+  assert.equal(api?.tls.trustStore, 'tokenwell/local/company-ca')
+})
