@@ -33,8 +33,8 @@ function adviseOnIdentity(
   const [place, attribute] = 'iss' in claims ? ([tokenConfig, 'claims'] as const) : ([builder, 'issuer'] as const)
   const clientId = JSON.stringify(subject)
   const toSet = 'iss' in claims ? 'iss in claims' : 'issuer'
-  // The subject of a grant is a user, or is left out.
-  if (use === 'client' && !omitted.includes('iss') && (claims['iss'] ?? issuer) !== subject)
+  // The subject of a grant is a user, or is left out. A client without a subject is a mistake of its own.
+  if (use === 'client' && subject !== undefined && !omitted.includes('iss') && (claims['iss'] ?? issuer) !== subject)
     findings.addWarning(
       place,
       attribute,

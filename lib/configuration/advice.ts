@@ -158,6 +158,6 @@ function adviseOnAttributesOfCalls(
       findings.addWarning(
         element,
         attribute,
-        'It has no effect without host. Set host to the host of the API, or take this attribute out.',
+        'It has no effect without host, or hostFrom of the oAuthConfig. Set one of them, or take this attribute out.',
       )
 }

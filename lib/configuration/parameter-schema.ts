@@ -65,7 +65,7 @@ const writtenRequestMay = object<Allowances>(requestMayMessage, (value) => [
     ...(name === 'actor_token' && allowed !== true ? ['The value of actor_token must be true.'] : []),
     ...(name.startsWith('claim.') ? [`Take out the parameter ${name}: list the claim in claimsFromRequest.`] : []),
     ...(Object.hasOwn(reservedParameters, name) && !byRequestToo.includes(name)
-      ? [`Take out the parameter ${name}: a caller cannot set it.`]
+      ? [`Take out the parameter ${name}: requestMay does not decide about it.`]
       : []),
   ]),
   ...complainOfNames(Object.keys(value)),

@@ -80,6 +80,8 @@ function variableIn(value: unknown): string | undefined {
 function whyNotHere(kind: Kind, known: readonly string[], name: string): string {
   const dropped = droppedAttributes[kind]
   if (dropped && Object.hasOwn(dropped, name)) return String(dropped[name])
+  const others = kinds.filter((other) => Object.hasOwn(elementSchemas[other].entries, name))
+  if (others.length > 0) return `There is no such attribute. It is an attribute of ${others.join(' and of ')}.`
   const nearest = nearestName(name, known)
   if (nearest) return `There is no such attribute. Did you mean ${nearest}?`
   if (soundsSecret(name)) return `There is no such attribute, and its name suggests a secret. ${keepInStore}`
@@ -100,7 +102,8 @@ const complaintType: v.RawCheckAction<unknown>['type'] = 'raw_check'
 
 function optionsOf(schema: v.GenericSchema): readonly string[] {
   const { wrapped } = schema as { readonly wrapped?: { readonly options?: readonly unknown[] } }
-  return wrapped?.options?.filter((option) => typeof option === 'string') ?? []
+  // One letter is near any other, so it is no hint.
+  return wrapped?.options?.filter((option): option is string => typeof option === 'string' && option.length > 1) ?? []
 }
 
 /** Describes the type of a value, never the value itself, as it may be a secret in the wrong place. */

@@ -132,7 +132,9 @@ export function resolveApi(
   if (hostFrom)
     return { hostFrom, basePath, ...resolveTransport(resolution, undefined, endpoint, apiDefaults), rejection }
   if (endpoint.host === undefined) {
-    if (!findings.isWrittenWrong(element, 'host')) resolution.advice?.onEndpointWithoutHost(endpoint, element)
+    const configElement: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
+    if (!findings.isWrittenWrong(element, 'host') && !findings.isWrittenWrong(configElement, 'hostFrom'))
+      resolution.advice?.onEndpointWithoutHost(endpoint, element)
     return undefined
   }
 

@@ -204,7 +204,9 @@ test("requestMay can't allow parameters that authenticate the client", async (t)
   ]) {
     const requestMay = { scope: true, [name]: true }
     assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { oAuth: { requestMay } })), [
-      new RegExp(`^oAuthConfig/theConfig requestMay: Take out the parameter ${name}: a caller cannot set it\\.$`),
+      new RegExp(
+        `^oAuthConfig/theConfig requestMay: Take out the parameter ${name}: requestMay does not decide about it\\.$`,
+      ),
     ])
   }
 })

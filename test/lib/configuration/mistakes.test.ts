@@ -70,6 +70,27 @@ test('the finding for an unknown attribute names the nearest attribute, or else 
   assert.deepEqual(more, [])
 })
 
+test('the finding for an attribute of other kinds names these kinds', async (t) => {
+  const changes = { endpoint: { hostFrom: {} }, oAuth: { scopeSeparator: ',', sslCertsRef: 'x' } }
+  assertLines(await mistakesOf(t, exampleElements(exampleIssuer, changes)), [
+    /^endpointConnection\/conn hostFrom: There is no such attribute\. It is an attribute of oAuthConfig\.$/,
+    /^oAuthConfig\/theConfig scopeSeparator: .* It is an attribute of authorizationServer\.$/,
+    /^oAuthConfig\/theConfig sslCertsRef: .* It is an attribute of endpointConnection and of authorizationServer\.$/,
+  ])
+})
+
+test('no option of one letter is a hint', async (t) => {
+  assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { server: { scopeSeparator: ', ' } })), [
+    /scopeSeparator: It must be a blank, a comma, a semicolon or \|\. The value is another text\.$/,
+  ])
+})
+
+test('a client without tokenSubject is one mistake, without a warning about its iss', async (t) => {
+  assertLines(await findingsOf(t, exampleElements(exampleIssuer, { tokenConfig: { tokenSubject: undefined } })), [
+    /^oAuthTokenConfig\/theTokenConfig tokenSubject: It is required for the assertion of a client/,
+  ])
+})
+
 test('names that every JavaScript object inherits are unknown attributes like any other', async (t) => {
   const names = ['constructor', 'hasOwnProperty', 'toString', '__proto__']
   const builder = JSON.parse(`{ ${names.map((name) => `"${name}": {}`).join()} }`) as Record<string, unknown>

@@ -31,7 +31,7 @@ const wrong: readonly (readonly [OAuth, RegExp])[] = [
     { requestMay: { 'grant.type': true } },
     /requestMay: Take out the parameter grant.type: some servers read it as grant_type/,
   ],
-  [{ requestMay: { minimum_seconds: true } }, /requestMay: Take out the parameter minimum_seconds: a caller/],
+  [{ requestMay: { minimum_seconds: true } }, /requestMay: Take out the parameter minimum_seconds: requestMay does/],
   [{ requestMay: { 'a b': true } }, /requestMay: .*RFC 6749 appendix A/],
   [
     { parameters: { 'client.id': 'x' } },

@@ -193,7 +193,7 @@ test('without a host there is no API, and each attribute of its calls draws a wa
     warnings.map(describeFinding),
     Object.keys(ofCalls).map(
       (attribute) =>
-        `endpointConnection/conn ${attribute}: It has no effect without host. Set host to the host of the API, or take this attribute out.`,
+        `endpointConnection/conn ${attribute}: It has no effect without host, or hostFrom of the oAuthConfig. Set one of them, or take this attribute out.`,
     ),
   )
 })
@@ -203,6 +203,13 @@ test('a wrong host is one mistake, without warnings about attributes of calls', 
   const elements = { ...exampleElements(exampleIssuer, { endpoint }), authData, proxyConfig: { theProxy } }
   assertLines(await findingsOf(t, elements), [
     /^endpointConnection\/conn host: It must be a scheme and a host without a path/,
+  ])
+})
+
+test('a wrong hostFrom is one mistake, without warnings about attributes of calls', async (t) => {
+  const changes = { endpoint: { domainBasePath: '/orders' }, oAuth: { hostFrom: 'instance_url' } }
+  assertLines(await findingsOf(t, exampleElements(exampleIssuer, changes)), [
+    /^oAuthConfig\/theConfig hostFrom: It must be an object with member/,
   ])
 })
 

@@ -203,7 +203,7 @@ const mistakes: readonly (readonly [string, RawElements, RegExp])[] = [
   [
     'a subject token in requestMay',
     theExchange({ oAuth: { requestMay: { subject_token: true } } }),
-    /^oAuthConfig\/theConfig requestMay: Take out the parameter subject_token: a caller cannot set it\./,
+    /^oAuthConfig\/theConfig requestMay: Take out the parameter subject_token: requestMay does not decide about it\./,
   ],
   [
     'a refresh token as the requested type',
