@@ -130,6 +130,11 @@ function refusal(
   return { error, isOfCredentials, ...(description !== undefined && { description }) }
 }
 
+/** Whether the words of a refusal repeat a name that the caller chose: then they may be the words of the caller. */
+export function repeatsName({ description = '' }: Refusal, { names }: SentSecrets): boolean {
+  return repeatsAny(description, names)
+}
+
 /** RFC 6749 section 5.2 defines `error` and `error_description`. All other members are told with their names. */
 function describing(sayings: readonly Saying[]): readonly Saying[] {
   const description = sayings

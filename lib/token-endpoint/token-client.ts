@@ -129,7 +129,9 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       isForUser: isForUser(request),
       now: now(),
     })
-    const clock = clockReadingOf(signed, answer, refusal, now())
+    // A user called "too old" must not change the clock for all others.
+    const spoken = reader.repeatsName(refusal, sent) ? { ...refusal, description: '' } : refusal
+    const clock = clockReadingOf(signed, answer, spoken, now())
     return RefusedError.of(refusal, server, faultOf(refusal.error, connection, request), {
       isForUser: isForUser(request),
       mayBeOfAssertion: assertionsOfGrant(connection.grant).length > 0,
