@@ -20,7 +20,7 @@ import {
   recordNameText,
   type StoredRecord,
 } from '../../../lib/fleet/record-store.ts'
-import { createSealing, withoutSealing } from '../../../lib/fleet/sealing.ts'
+import { createSealing, type Sealing, withoutSealing } from '../../../lib/fleet/sealing.ts'
 import { createSecretsVersion } from '../../../lib/fleet/secrets-version.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { PublicationRefusedError } from '../../../lib/key-lifecycle/publication-store.ts'
@@ -78,6 +78,26 @@ interface ProcessOptions {
   readonly fingerprints?: Fingerprints
 }
 
+/** Node.js computes digests and seals in threads. One at a time, two tokens that are obtained together always come in the same order. */
+function inTurn({ digest, authenticate, verify, fingerprint, seal, open }: Sealing): Sealing {
+  let last: Promise<unknown> = Promise.resolve()
+  const queued =
+    <Words extends readonly unknown[], Result>(work: (...words: Words) => Promise<Result>) =>
+    (...words: Words) => {
+      const result = last.then(() => work(...words))
+      last = result.catch(() => undefined)
+      return result
+    }
+  return {
+    digest: queued(digest),
+    authenticate: queued(authenticate),
+    verify: queued(verify),
+    fingerprint,
+    seal: queued(seal),
+    open: queued(open),
+  }
+}
+
 /** A process on a clock that only pauses move. A pause with a signal is a time limit, and no test reaches one. */
 function createProcess({ store, at, earlierRecords = '0.1', ...options }: ProcessOptions) {
   let time = at
@@ -99,7 +119,7 @@ function createProcess({ store, at, earlierRecords = '0.1', ...options }: Proces
     },
   }
   const elements = changeableElements(elementsWith({}))
-  const sealing = createSealing({ ...thePassword, get: async () => cacheSecret }, 'tokenwell/cache')
+  const sealing = inTurn(createSealing({ ...thePassword, get: async () => cacheSecret }, 'tokenwell/cache'))
   const { fingerprints = createFingerprints({ sealing, earlierRecords }) } = options
   const ports = withDefaultPorts({
     connections: createConnectionCache({ elements, deployment: localDeployment, fingerprints, now, pause, log() {} }),
