@@ -38,7 +38,7 @@ export async function admit(
  * @throws {AccessDeniedError} where the caller's JWT lacks a claim
  */
 export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
-  admitGrantType(isForUser(connection) ? 'password' : 'client_credentials', request)
+  admitGrantType(takesPassword(connection) ? 'password' : 'client_credentials', request)
   const { scope, resource, audience, further } = connection.parameters
   const { scopeSeparator } = connection.authorizationServer
   demandSingleScopes(request.scope, scopeSeparator)
@@ -79,7 +79,7 @@ function listOf(value: string | undefined): readonly string[] | undefined {
   return value === undefined ? undefined : [value]
 }
 
-function isForUser({ grant }: Connection): boolean {
+function takesPassword({ grant }: Connection): boolean {
   return grant.type === 'password'
 }
 
@@ -136,7 +136,7 @@ function admitUser(
   connection: Connection,
   { username, password }: TokenRequest,
 ): Pick<GrantParameters, 'username' | 'password'> {
-  if (isForUser(connection)) {
+  if (takesPassword(connection)) {
     if (username === undefined)
       throw new InvalidRequestError('username', 'is missing. A request for this connection must have one.')
     if (password === undefined)

@@ -12,6 +12,7 @@ import {
 import type { ElementReference } from '../configuration/element.ts'
 import { describeFinding, type Finding } from '../configuration/finding.ts'
 import type { ListedConnection } from '../configuration/inspect-elements.ts'
+import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
 import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { createHeader } from '../signing/assertion.ts'
@@ -108,7 +109,7 @@ async function inspectKey(
   const { key, algorithm } = assertion
   if (key.generated) return []
   const builder: ElementReference = { kind: 'jwtBuilder', id: key.jwtBuilder }
-  const isShared = algorithm.startsWith('HS')
+  const isShared = isSharedKeyAlgorithm(algorithm)
   return await complaints(builder, isShared ? 'sharedKey' : 'keyStoreRef', async () => {
     createHeader(assertion, await signers.current(key, algorithm, use))
     return []

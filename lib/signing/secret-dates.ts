@@ -9,6 +9,7 @@ import {
 } from '../configuration/connection.ts'
 import type { ElementReference } from '../configuration/element.ts'
 import type { Finding } from '../configuration/finding.ts'
+import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
 import { expiresSoonDays } from '../log/metric.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
@@ -185,7 +186,7 @@ function keySecret(assertion: AssertionConfiguration): readonly UsedSecret[] {
   if (key.generated) return []
   const { location: secret, alias } = key
   const element: ElementReference = { kind: 'jwtBuilder', id: key.jwtBuilder }
-  if (algorithm.startsWith('HS')) return [textSecret(secret, element, 'sharedKey')]
+  if (isSharedKeyAlgorithm(algorithm)) return [textSecret(secret, element, 'sharedKey')]
   const isPresented = certificateThumbprint !== 'none' || hasChain
   return [{ secret, element, attribute: 'keyStoreRef', use: 'signature', alias, isPresented, hasChain }]
 }

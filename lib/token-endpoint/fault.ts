@@ -14,7 +14,7 @@ export function faultOf(error: string, { grant, clientAuthentication }: Connecti
   if (isOfToken && callersTokens(request).length > 0) return 'caller'
   switch (error) {
     case 'invalid_grant':
-      return grant.type === 'password' || needsUser(grant) || request.claims ? 'caller' : 'client'
+      return needsUser(grant) || request.claims ? 'caller' : 'client'
     case 'invalid_scope':
       return request.scope === undefined ? 'elements' : 'caller'
     case 'invalid_target':
