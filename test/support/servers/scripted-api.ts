@@ -64,13 +64,16 @@ export interface ScriptedApi {
   connections(): number
 }
 
+/** A script that may need time. */
+type SlowScript = (...call: Parameters<Script>) => ReturnType<Script> | Promise<ReturnType<Script>>
+
 /**
  * A real HTTPS server as protected API that follows a script. Without a script it answers 200 and `{}`. It ends with
  * the test.
  */
 export async function startScriptedApi(
   t: TestContext,
-  script: Script = () => ({}),
+  script: SlowScript = () => ({}),
   { certificate: given, ...tls }: ScriptedApiOptions = {},
 ): Promise<ScriptedApi> {
   const certificate = given ?? (await createServerCertificate(['localhost']))
@@ -86,7 +89,7 @@ export async function startScriptedApi(
     const received = await receive(request).catch(() => undefined)
     if (!received) return
     requests.push(received)
-    const scripted = script(received, response, requests.length - 1)
+    const scripted = await script(received, response, requests.length - 1)
     if (scripted) answer(response, scripted)
   }
   server.on('request', (request, response) => void serve(request, response))
