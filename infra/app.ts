@@ -1,6 +1,6 @@
 import { App, Stack } from 'aws-cdk-lib'
 import { Topic } from 'aws-cdk-lib/aws-sns'
-import { nearestName } from '../lib/configuration/finding.ts'
+import { nearestName } from '../lib/configuration/nearest-name.ts'
 import type { EarlierVersion } from './stack/function-table.ts'
 import { Tokenwell } from './stack/tokenwell.ts'
 

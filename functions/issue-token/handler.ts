@@ -1,7 +1,14 @@
 import type { Context } from 'aws-lambda'
 import { type Caller, knownCallers } from '../../lib/access-token/caller.ts'
 import type { Application } from '../../lib/application/application.ts'
-import { type Connection, claimsFromRequestOf } from '../../lib/configuration/connection.ts'
+import {
+  type Connection,
+  claimsFromRequestOf,
+  isServed,
+  type ServedConnection,
+  type TokenConnection,
+  tokensOf,
+} from '../../lib/configuration/connection.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { describeFinding, describeOwnFinding, type Finding, isMistake } from '../../lib/configuration/finding.ts'
 import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-status.ts'
@@ -150,21 +157,35 @@ function describeConnection(status: ConnectionStatus, describe: (finding: Findin
 }
 
 function describeConfiguration(connection: Connection): Partial<ConnectionAnswer> {
-  const { api, grant, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
-  const claims = Object.keys(claimsFromRequestOf(grant))
+  const { api } = connection
+  const [main] = tokensOf(connection)
   return {
     ...(api?.origin !== undefined && { api: `${api.origin}${api.basePath}` }),
     ...(api && 'hostFrom' in api && { api_hosts: api.hostFrom.within }),
+    ...(main && describeToken(main)),
+  }
+}
+
+function describeToken(token: TokenConnection): Partial<ConnectionAnswer> {
+  const { grant, parameters, warming } = token
+  const claims = Object.keys(claimsFromRequestOf(grant))
+  return {
     grant_type: grant.type,
-    client_id: clientId,
-    client_authentication: clientAuthentication.method,
-    token_endpoint: authorizationServer.tokenEndpoint,
-    ...(authorizationServer.issuer && { issuer: authorizationServer.issuer }),
+    ...(isServed(token) && describeServer(token)),
     ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
     ...(parameters.resource.length > 0 && { resource: parameters.resource }),
     ...(parameters.audience && { audience: parameters.audience }),
     ...(claims.length > 0 && { claims_from_request: claims }),
     warm: warming !== undefined,
+  }
+}
+
+function describeServer({ clientId, clientAuthentication, authorizationServer }: ServedConnection) {
+  return {
+    client_id: clientId,
+    client_authentication: clientAuthentication.method,
+    token_endpoint: authorizationServer.tokenEndpoint,
+    ...(authorizationServer.issuer && { issuer: authorizationServer.issuer }),
   }
 }
 

@@ -97,10 +97,12 @@ function createTokenRequest(connection: string, body: Parameters, query: Paramet
   const claims = readClaims(body)
   const subjectToken = readCallersToken('subject_token', body)
   const actorToken = readCallersToken('actor_token', body)
+  const authentication = query.get('authentication')?.[0]
   const minimumSeconds = readMinimumSeconds(query)
   const rejectedTokenId = readTokenId('rejected_token_id', query)
   return {
     connection,
+    ...(authentication !== undefined && { authentication }),
     ...(grantType !== undefined && { grantType }),
     ...(scope && { scope }),
     ...(resource && { resource }),

@@ -2,12 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
-import {
-  type AssertionConfiguration,
-  assertionsOfGrant,
-  type Connection,
-  secretsInHeaders,
-} from '../../lib/configuration/connection.ts'
+import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
+import { assertionsOfGrant, type ServedConnection, secretsInHeaders } from '../../lib/configuration/connection.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { keysToPublish } from '../../lib/key-lifecycle/published-keys.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
@@ -21,7 +17,7 @@ import type { Workspace } from './workspace.ts'
  * each client. A key that cannot sign is left out, and the text says why.
  */
 export async function describeForeignClients(
-  connections: readonly Connection[],
+  connections: readonly ServedConnection[],
   workspace: Workspace,
 ): Promise<readonly string[]> {
   const lines = new Map<string, Set<string>>()
@@ -34,7 +30,7 @@ export async function describeForeignClients(
   return [...lines].map(([client, facts]) => [client, ...[...facts].map((fact) => `             ${fact}`)].join('\n'))
 }
 
-async function factsOf(connection: Connection, workspace: Workspace): Promise<readonly string[]> {
+async function factsOf(connection: ServedConnection, workspace: Workspace): Promise<readonly string[]> {
   const { clientAuthentication, grant, parameters } = connection
   const algorithm =
     'assertion' in clientAuthentication ? `, signed with ${clientAuthentication.assertion.algorithm}` : ''
@@ -49,7 +45,7 @@ async function factsOf(connection: Connection, workspace: Workspace): Promise<re
   ]
 }
 
-async function credentialsOf(connection: Connection, workspace: Workspace): Promise<readonly string[]> {
+async function credentialsOf(connection: ServedConnection, workspace: Workspace): Promise<readonly string[]> {
   const { grant } = connection
   try {
     return [
@@ -62,14 +58,14 @@ async function credentialsOf(connection: Connection, workspace: Workspace): Prom
   }
 }
 
-async function clientCredentials(connection: Connection, workspace: Workspace): Promise<readonly string[]> {
+async function clientCredentials(connection: ServedConnection, workspace: Workspace): Promise<readonly string[]> {
   const { clientAuthentication: way } = connection
   if ('passwordSecret' in way) return [sharedSecret(way.passwordSecret, workspace)]
   if ('assertion' in way) return await keyOf(way.assertion, connection, workspace)
   return way.method === 'tls_client_auth' ? await certificate(connection, workspace) : []
 }
 
-async function keyOf(assertion: AssertionConfiguration, connection: Connection, workspace: Workspace) {
+async function keyOf(assertion: AssertionConfiguration, connection: ServedConnection, workspace: Workspace) {
   return isSharedKeyAlgorithm(assertion.algorithm)
     ? [sharedSecret(assertion.key.location, workspace)]
     : await publicKeys(assertion, connection, workspace)
@@ -83,7 +79,7 @@ function sharedSecret(name: string, workspace: Workspace): string {
 /** @throws {TokenwellError} if no key can sign with the algorithm */
 async function publicKeys(
   assertion: AssertionConfiguration,
-  { authorizationServer }: Connection,
+  { authorizationServer }: ServedConnection,
   workspace: Workspace,
 ): Promise<readonly string[]> {
   const { key, algorithm, expiresInSeconds } = assertion
@@ -106,7 +102,7 @@ async function publicKeys(
   ]
 }
 
-async function certificate({ authorizationServer: { tls } }: Connection, workspace: Workspace) {
+async function certificate({ authorizationServer: { tls } }: ServedConnection, workspace: Workspace) {
   const { subject } = new X509Certificate(await presentedCertificate(tls, secretsOf(workspace)))
   return [
     `certificate     ${subject.replaceAll('\n', ', ')}, in ${fileOf(tls.clientCertificate ?? '', workspace)}`,

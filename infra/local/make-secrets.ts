@@ -2,11 +2,13 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
+import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
 import {
-  type AssertionConfiguration,
   assertionsOfGrant,
-  type Connection,
+  isServed,
+  type ServedConnection,
   secretsInHeaders,
+  type TokenConnection,
 } from '../../lib/configuration/connection.ts'
 import { isRsaAlgorithm, isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
@@ -27,11 +29,12 @@ interface Secrets {
  */
 export async function makeSecretsFor(
   secrets: Secrets,
-  connections: readonly Connection[],
-  registers: (connection: Connection) => boolean,
+  connections: readonly TokenConnection[],
+  registers: (connection: TokenConnection) => boolean,
 ): Promise<string[]> {
   const wanted = new Map<string, () => Promise<string>>()
   for (const connection of connections) {
+    if (!isServed(connection)) continue
     const { clientAuthentication, authorizationServer } = connection
     if (registers(connection))
       for (const clientSecret of clientSecretsOf(connection)) wanted.set(clientSecret, makePassword)
@@ -48,7 +51,7 @@ export async function makeSecretsFor(
 }
 
 /** The secrets that client and server share. */
-function clientSecretsOf(connection: Connection): readonly string[] {
+function clientSecretsOf(connection: ServedConnection): readonly string[] {
   const { clientAuthentication: way } = connection
   const keys = assertionsOf(connection).filter(({ algorithm }) => isSharedKeyAlgorithm(algorithm))
   return [
@@ -58,9 +61,10 @@ function clientSecretsOf(connection: Connection): readonly string[] {
   ]
 }
 
-/** The assertions of a connection's client and of its grant. */
-function assertionsOf({ clientAuthentication, grant }: Connection): readonly AssertionConfiguration[] {
-  return [...('assertion' in clientAuthentication ? [clientAuthentication.assertion] : []), ...assertionsOfGrant(grant)]
+/** The assertions of a connection's client and of its grant, or the token itself. */
+function assertionsOf(connection: TokenConnection): readonly AssertionConfiguration[] {
+  const own = isServed(connection) && 'assertion' in connection.clientAuthentication
+  return [...(own ? [connection.clientAuthentication.assertion] : []), ...assertionsOfGrant(connection.grant)]
 }
 
 /** Makes one secret, unless it exists. Returns whether it was made. */
@@ -97,7 +101,7 @@ export async function makeCacheKeys(): Promise<string> {
 }
 
 /** The assertions that are signed with a private key, by the name of the key's secret. */
-function signingSecrets(connections: readonly Connection[]): Map<string, AssertionConfiguration[]> {
+function signingSecrets(connections: readonly TokenConnection[]): Map<string, AssertionConfiguration[]> {
   const byLocation = new Map<string, AssertionConfiguration[]>()
   for (const assertion of connections.flatMap(assertionsOf)) {
     if (isSharedKeyAlgorithm(assertion.algorithm)) continue

@@ -2,21 +2,18 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { ClientMetadata } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
+import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
 import { authorizationDetails, readDetails } from '../../lib/configuration/authorization-details.ts'
-import {
-  type AssertionConfiguration,
-  assertionsOfGrant,
-  type Connection,
-  type TlsConfiguration,
-} from '../../lib/configuration/connection.ts'
+import { assertionsOfGrant, type ServedConnection } from '../../lib/configuration/connection.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
+import type { TlsConfiguration } from '../../lib/configuration/transport.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
 import { readPassword, readSharedKey } from '../../lib/signing/secret-use.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
 
 /** The registration data of these connections' clients, with public keys only. */
 export async function describeClients(
-  connections: readonly Connection[],
+  connections: readonly ServedConnection[],
   secrets: SecretStore,
 ): Promise<ClientMetadata[]> {
   const byId = new Map<string, ClientMetadata>()
@@ -28,7 +25,7 @@ export async function describeClients(
   return [...byId.values()]
 }
 
-async function describeClient(connection: Connection, secrets: SecretStore): Promise<ClientMetadata> {
+async function describeClient(connection: ServedConnection, secrets: SecretStore): Promise<ClientMetadata> {
   const { clientId, clientAuthentication: way, grant, parameters, authorizationServer } = connection
   const use = {
     element: `authorizationServer/${authorizationServer.id}`,
@@ -61,7 +58,7 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
 }
 
 /** The types of the authorization_details that its token requests may have (RFC 9396 section 10). */
-function detailTypesOf({ parameters, requestMay = {} }: Connection): readonly string[] {
+function detailTypesOf({ parameters, requestMay = {} }: ServedConnection): readonly string[] {
   const listed = requestMay[authorizationDetails] ?? []
   const details = [
     readDetails(parameters.further[authorizationDetails] ?? '') ?? [],
@@ -82,7 +79,7 @@ async function describeKey({ key, algorithm }: AssertionConfiguration, secrets: 
 /** RFC 8705 section 2.2: the certificate itself is registered, so the server does not need to trust a CA. */
 async function describeTlsClient(
   client: ClientMetadata,
-  { authorizationServer: { tls } }: Connection,
+  { authorizationServer: { tls } }: ServedConnection,
   secrets: SecretStore,
 ): Promise<ClientMetadata> {
   const { publicKey, raw } = new X509Certificate(await presentedCertificate(tls, secrets))

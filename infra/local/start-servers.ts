@@ -1,5 +1,6 @@
 import { relative } from 'node:path'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
+import { isServed } from '../../lib/configuration/connection.ts'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { validateElements } from '../../lib/configuration/inspect-elements.ts'
@@ -108,7 +109,9 @@ async function announcing(workspace: Workspace, issuer: string | undefined, prin
   return { workspace, prepare }
 
   async function announceClients(): Promise<void> {
-    const foreign = (await usableConnections(workspace)).filter((connection) => !isServedBy(issuer, connection))
+    const foreign = (await usableConnections(workspace))
+      .filter(isServed)
+      .filter((connection) => !isServedBy(issuer, connection))
     for (const client of await describeForeignClients(foreign, workspace)) {
       if (!printed.has(client)) print(client)
       printed.add(client)

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Command } from 'commander'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
-import type { Connection } from '../../lib/configuration/connection.ts'
+import { type Connection, isServed } from '../../lib/configuration/connection.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import { listen } from './listen.ts'
@@ -159,10 +159,15 @@ async function firstConnection({ elementsPath, deployment }: Workspace): Promise
 
 /** Whether a token needs no user and no token that only a caller has. */
 function needsNoCaller({ grant }: Connection): boolean {
-  return grant.type !== 'password' && !('subject' in grant && grant.subject.assertion === undefined)
+  return (
+    grant !== undefined && grant.type !== 'password' && !('subject' in grant && grant.subject.assertion === undefined)
+  )
 }
 
-function describe({ clientId, clientAuthentication, grant, authorizationServer }: Connection): string {
+function describe(connection: Connection): string {
+  if (connection.grant === undefined) return '  basic authentication to the API'
+  if (!isServed(connection)) return `  a token that Tokenwell signs with ${connection.grant.assertion.algorithm}`
+  const { clientId, clientAuthentication, grant, authorizationServer } = connection
   const { method } = clientAuthentication
   const algorithm = 'assertion' in clientAuthentication ? ` with ${clientAuthentication.assertion.algorithm}` : ''
   return `  ${grant.type} for the client ${clientId}, ${method}${algorithm}, at ${authorizationServer.tokenEndpoint}`
@@ -170,7 +175,7 @@ function describe({ clientId, clientAuthentication, grant, authorizationServer }
 
 /** A connection with the password grant needs a user. The authorization server of the local run has one. */
 async function demoUserOf(workspace: Workspace, connection: Connection | undefined): Promise<object> {
-  if (connection?.grant.type !== 'password') return {}
+  if (connection?.grant?.type !== 'password') return {}
   const [[username, password] = []] = await prepareDemoUser(workspace)
   return { username, password }
 }

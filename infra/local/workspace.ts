@@ -5,7 +5,13 @@ import type { ClientMetadata } from 'oidc-provider'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
-import type { Connection } from '../../lib/configuration/connection.ts'
+import {
+  type Connection,
+  isServed,
+  type ServedConnection,
+  type TokenConnection,
+  tokensOf,
+} from '../../lib/configuration/connection.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
@@ -41,14 +47,20 @@ export async function localConnections(workspace: Workspace, issuer: string): Pr
 }
 
 /** @param issuer undefined if the run has no authorization server */
-export function isServedBy(issuer: string | undefined, { authorizationServer }: Connection): boolean {
-  return new URL(authorizationServer.tokenEndpoint).origin === issuer
+export function isServedBy(issuer: string | undefined, connection: Connection): boolean {
+  return tokensServedBy(issuer, connection).length > 0
 }
 
-/** The connections without a mistake. */
-export async function usableConnections({ elementsPath, deployment }: Workspace): Promise<Connection[]> {
+function tokensServedBy(issuer: string | undefined, connection: Connection): readonly ServedConnection[] {
+  return tokensOf(connection)
+    .filter(isServed)
+    .filter(({ authorizationServer }) => new URL(authorizationServer.tokenEndpoint).origin === issuer)
+}
+
+/** The tokens of the connections without a mistake. */
+export async function usableConnections({ elementsPath, deployment }: Workspace): Promise<TokenConnection[]> {
   const listed = await listConnections(fileElements(elementsPath), deployment)
-  return listed.flatMap(({ connection }) => connection ?? [])
+  return listed.flatMap(({ connection }) => (connection ? tokensOf(connection) : []))
 }
 
 /** Returns a workspace whose elements name the actual origins of the servers. */
@@ -131,7 +143,7 @@ export async function trust({ secretsFolder, deployment }: Workspace, certificat
 export function clientsOf(workspace: Workspace, listed: readonly ListedConnection[]): Promise<ClientMetadata[]> {
   const secrets = fileSecrets(workspace.secretsFolder, workspace.deployment.stage)
   return describeClients(
-    listed.flatMap(({ connection }) => connection ?? []),
+    listed.flatMap(({ connection }) => (connection ? tokensOf(connection) : [])).filter(isServed),
     secrets,
   )
 }

@@ -52,6 +52,10 @@ const connectionParameter = {
 }
 
 const queryDescriptions: Readonly<Record<(typeof queryParameters)[number], object>> = {
+  authentication: {
+    description: 'The id of the element whose token is wanted, for a connection with several tokens.',
+    schema: elementId,
+  },
   minimum_seconds: {
     description: 'How many seconds the token must still live.',
     schema: { type: 'integer', minimum: 0, maximum: 999_999_999 },

@@ -2,7 +2,7 @@ import { Alarm, ComparisonOperator, MathExpression, TreatMissingData } from 'aws
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct } from 'constructs'
-import { nearestName } from '../../lib/configuration/finding.ts'
+import { nearestName } from '../../lib/configuration/nearest-name.ts'
 import {
   type AlarmCondition,
   type AlarmName,

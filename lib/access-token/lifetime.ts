@@ -68,7 +68,17 @@ export function hasOwnEnd(accessToken: Secret): boolean {
   return seconds !== undefined
 }
 
-function claimsOf(accessToken: string): { readonly exp?: unknown; readonly iat?: unknown; readonly nbf?: unknown } {
+/** Whether the token is a JWT with a `jti`, by which an API may detect that it comes a second time. */
+export function hasJwtId(accessToken: Secret): boolean {
+  return claimsOf(accessToken.reveal()).jti !== undefined
+}
+
+function claimsOf(accessToken: string): {
+  readonly exp?: unknown
+  readonly iat?: unknown
+  readonly nbf?: unknown
+  readonly jti?: unknown
+} {
   try {
     return decodeJwt(accessToken)
   } catch {

@@ -13,6 +13,8 @@ export interface Token extends Lifetime {
   readonly scope?: string
   /** The type of a token from an exchange (RFC 8693 section 2.2.1). Absent for every other grant. */
   readonly issuedTokenType?: string
+  /** Present for a token that only one request may get. No cache keeps it. */
+  readonly isForOneRequest?: true
   /** Absent where the elements name no members. */
   readonly passedOn?: PassedOn
 }
@@ -30,6 +32,8 @@ export function isTokenId(text: string): boolean {
 /** A caller's request after it was read and typed, not yet checked against the connection. */
 export interface TokenRequest {
   readonly connection: string
+  /** The id of the element whose token is asked for. Absent for the connection's main token. */
+  readonly authentication?: string
   readonly grantType?: string
   readonly scope?: readonly string[]
   readonly resource?: readonly string[]
@@ -68,7 +72,10 @@ export function callersTokens({ subjectToken, actorToken }: TokenRequest): reado
 }
 
 /** The parts of a token request that are needed to repeat it. Never a user, a password or a caller's token. */
-export type RepeatableRequest = Pick<TokenRequest, 'scope' | 'resource' | 'audience' | 'claims' | 'further'>
+export type RepeatableRequest = Pick<
+  TokenRequest,
+  'authentication' | 'scope' | 'resource' | 'audience' | 'claims' | 'further'
+>
 
 /**
  * Whether the token is a user's, or depends on what only the caller has. Such a request is never repeated or warmed, no log says what the
@@ -82,8 +89,9 @@ export function isForUser(request: TokenRequest): boolean {
 /** Undefined for a user's token: Tokenwell can't repeat its request. */
 export function repeatableRequest(request: TokenRequest): RepeatableRequest | undefined {
   if (isForUser(request)) return undefined
-  const { scope, resource, audience, claims, further } = request
+  const { authentication, scope, resource, audience, claims, further } = request
   return {
+    ...(authentication !== undefined && { authentication }),
     ...(scope && { scope }),
     ...(resource && { resource }),
     ...(audience !== undefined && { audience }),
@@ -100,7 +108,7 @@ export type TokenKey = string & { readonly tokenKey: true }
 
 export function tokenKey(request: TokenRequest): TokenKey {
   const { connection, scope = [], resource = [], audience, username, password, further } = request
-  const { subject, claims, userClaims, subjectToken, actorToken } = request
+  const { authentication, subject, claims, userClaims, subjectToken, actorToken } = request
   const hasClaims = subject !== undefined || claims !== undefined || userClaims !== undefined
   const tokens = {
     ...(subjectToken && { subjectToken: keyOfCallersToken(subjectToken) }),
@@ -114,9 +122,10 @@ export function tokenKey(request: TokenRequest): TokenKey {
     username ?? null,
     password?.reveal() ?? null,
     byName(further),
-    // Without claims and tokens the key is that of 0.2, so that a fleet of two versions shares its tokens.
+    // Without these the key is that of 0.2, so that a fleet of two versions shares its tokens.
     ...(hasClaims ? [{ subject, claims: byName(claims ?? {}), userClaims: byName(userClaims ?? {}) }] : []),
     ...(callersTokens(request).length > 0 ? [tokens] : []),
+    ...(authentication === undefined ? [] : [{ authentication }]),
   ]) as TokenKey
 }
 

@@ -1,15 +1,18 @@
 import type { TokenRequest } from '../access-token/token.ts'
 import { authorizationDetails, readDetails } from '../configuration/authorization-details.ts'
-import type { Connection } from '../configuration/connection.ts'
+import { isServed, type TokenConnection } from '../configuration/connection.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { jwtBearer, tokenExchange } from '../configuration/grant-type.ts'
 import type { GrantParameters } from '../token-endpoint/grants/grant-form.ts'
+import { admitAuthentication } from './admit-authentication.ts'
 import { admitTokens } from './admit-tokens.ts'
 import { admitClaims } from './claims-from-request.ts'
 import { InvalidRequestError } from './invalid-request.ts'
 
 /** A request that its connection's elements allow. */
 export interface Admission extends KnownConnection {
+  /** What the request asks for: the connection's main token, or another one. */
+  readonly connection: TokenConnection
   readonly parameters: GrantParameters
 }
 
@@ -27,7 +30,8 @@ export async function admit(
   fingerprint?: string,
 ): Promise<Admission> {
   const known = await connections.get(request.connection, fingerprint)
-  return { ...known, parameters: admitRequest(known.connection, request) }
+  const connection = admitAuthentication(known.connection, request)
+  return { ...known, connection, parameters: admitRequest(connection, request) }
 }
 
 /**
@@ -37,10 +41,10 @@ export async function admit(
  * @throws {InvalidRequestError} with the name of the parameter
  * @throws {AccessDeniedError} where the caller's JWT lacks a claim
  */
-export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
+export function admitRequest(connection: TokenConnection, request: TokenRequest): GrantParameters {
   admitGrantType(takesPassword(connection) ? 'password' : 'client_credentials', request)
   const { scope, resource, audience, further } = connection.parameters
-  const { scopeSeparator } = connection.authorizationServer
+  const scopeSeparator = isServed(connection) ? connection.authorizationServer.scopeSeparator : undefined
   demandSingleScopes(request.scope, scopeSeparator)
   const allowed = (name: string, values: readonly string[] | undefined, configured: readonly string[]) =>
     admitValues(connection, name, values, configured)
@@ -79,7 +83,7 @@ function listOf(value: string | undefined): readonly string[] | undefined {
   return value === undefined ? undefined : [value]
 }
 
-function takesPassword({ grant }: Connection): boolean {
+function takesPassword({ grant }: TokenConnection): boolean {
   return grant.type === 'password'
 }
 
@@ -105,14 +109,15 @@ export function admitGrantType(grantType: 'client_credentials' | 'password', req
 
 /**
  * A request may set these where the element leaves them out. Any other parameter could give a token of another kind. Where the grant is an
- * assertion or a token, nothing is open: it may speak for a user.
+ * assertion or a token, nothing is open: it may speak for a user. Tokens that are not OAuth 2.0 have no such parameters.
  */
-function openByDefault({ grant }: Connection): readonly string[] {
-  return grant.type === jwtBearer || grant.type === tokenExchange ? [] : ['scope', 'resource', 'audience']
+function openByDefault({ grant }: TokenConnection): readonly string[] {
+  const isClosed = [jwtBearer, tokenExchange, 'authToken', 'authTokenLocal'].includes(grant.type)
+  return isClosed ? [] : ['scope', 'resource', 'audience']
 }
 
 function admitValues(
-  connection: Connection,
+  connection: TokenConnection,
   name: string,
   values: readonly string[] | undefined,
   configured: readonly string[],
@@ -133,7 +138,7 @@ function admitValues(
 }
 
 function admitUser(
-  connection: Connection,
+  connection: TokenConnection,
   { username, password }: TokenRequest,
 ): Pick<GrantParameters, 'username' | 'password'> {
   if (takesPassword(connection)) {

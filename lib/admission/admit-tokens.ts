@@ -1,6 +1,6 @@
 import type { CallersToken } from '../access-token/callers-token.ts'
 import type { TokenRequest } from '../access-token/token.ts'
-import type { Connection, ExchangedToken } from '../configuration/connection.ts'
+import type { ExchangedToken, TokenConnection } from '../configuration/connection.ts'
 import { tokenExchange } from '../configuration/grant-type.ts'
 import type { GrantParameters } from '../token-endpoint/grants/grant-form.ts'
 import { InvalidRequestError } from './invalid-request.ts'
@@ -10,7 +10,7 @@ import { InvalidRequestError } from './invalid-request.ts'
  * @throws {InvalidRequestError}
  */
 export function admitTokens(
-  { grant, requestMay }: Connection,
+  { grant, requestMay }: TokenConnection,
   { subjectToken, actorToken }: TokenRequest,
 ): Pick<GrantParameters, 'subjectToken' | 'actorToken'> {
   if (grant.type !== tokenExchange) {

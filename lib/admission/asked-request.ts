@@ -6,7 +6,7 @@ import {
   readDetails,
   writeDetails,
 } from '../configuration/authorization-details.ts'
-import type { Connection } from '../configuration/connection.ts'
+import { type TokenConnection, tokenNamed } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { takesCallersClaims, withUserClaims } from './claims-from-request.ts'
 import { InvalidRequestError } from './invalid-request.ts'
@@ -49,19 +49,23 @@ function withCanonicalDetails<R extends TokenRequest>(asked: R): R {
 }
 
 /** Elements that are cached, of any age, answer it in most cases: under the token key without claims there is no token of a user. */
-function mayTakeCallersClaims(connections: ConnectionCache, { connection, callersClaims }: TokenRequest): boolean {
+function mayTakeCallersClaims(
+  connections: ConnectionCache,
+  { connection, authentication, callersClaims }: TokenRequest,
+): boolean {
   if (callersClaims === undefined) return false
   const cached = connections.peek(connection)
-  return cached === undefined || takesCallersClaims(cached)
+  const token = cached && tokenNamed(cached, authentication)
+  return token === undefined || takesCallersClaims(token)
 }
 
 /** Undefined where the elements can't be read. But without them, nobody knows which claims are a part of the token key. */
 async function readConnection(
   connections: ConnectionCache,
-  { connection, claims }: TokenRequest,
-): Promise<Connection | undefined> {
+  { connection, authentication, claims }: TokenRequest,
+): Promise<TokenConnection | undefined> {
   try {
-    return (await connections.get(connection)).connection
+    return tokenNamed((await connections.get(connection)).connection, authentication)
   } catch (error) {
     if (error instanceof TokenwellError && claims === undefined) return undefined
     throw error

@@ -1,5 +1,5 @@
 import type { TokenRequest } from '../access-token/token.ts'
-import { type Connection, claimsFromRequestOf } from '../configuration/connection.ts'
+import { claimsFromRequestOf, type TokenConnection } from '../configuration/connection.ts'
 import type { ClaimsFromRequest } from '../configuration/element.ts'
 import { isSubject } from '../configuration/subject.ts'
 import { AccessDeniedError } from './access-denied.ts'
@@ -34,7 +34,7 @@ function placeIn(rules: ReadonlyMap<string, ClaimRule>, name: string): Place | u
 }
 
 /** Whether the JWT of the caller decides a claim. */
-export function takesCallersClaims({ grant }: Connection): boolean {
+export function takesCallersClaims({ grant }: TokenConnection): boolean {
   return Object.values(claimsFromRequestOf(grant)).some(isOfCaller)
 }
 
@@ -43,7 +43,7 @@ export function takesCallersClaims({ grant }: Connection): boolean {
  * user, so it becomes one of `userClaims`. This admits nothing: `admitClaims` does so before each token request.
  * @throws {AccessDeniedError} where the caller's JWT lacks such a claim
  */
-export function withUserClaims<R extends TokenRequest>(connection: Connection, asked: R): R {
+export function withUserClaims<R extends TokenRequest>(connection: TokenConnection, asked: R): R {
   const { claims = {}, ...rest } = asked
   const rules = new Map(Object.entries(claimsFromRequestOf(connection.grant)))
   const named = Object.entries(claims)
@@ -60,7 +60,7 @@ export function withUserClaims<R extends TokenRequest>(connection: Connection, a
 
 /** @throws {AccessDeniedError} */
 function callersClaim(
-  { name }: Connection,
+  { name }: TokenConnection,
   { fromCaller: claim }: FromCaller,
   { callersClaims }: TokenRequest,
 ): string {
@@ -82,7 +82,7 @@ function callersClaim(
  * @throws {InvalidRequestError} with the name of the claim
  * @throws {AccessDeniedError} where the caller's JWT lacks a claim that it decides
  */
-export function admitClaims(connection: Connection, request: TokenRequest): Claims {
+export function admitClaims(connection: TokenConnection, request: TokenRequest): Claims {
   const { subject, claims = {}, userClaims = {} } = request
   const rules = new Map(Object.entries(claimsFromRequestOf(connection.grant)))
   const placeFor = (name: string) => placeIn(rules, name)
@@ -98,7 +98,7 @@ export function admitClaims(connection: Connection, request: TokenRequest): Clai
   return Object.fromEntries([...rules].map(([name, rule]) => [name, admitClaim(name, rule, connection, request)]))
 }
 
-function closed(name: string, place: Place | undefined, connection: Connection): InvalidRequestError {
+function closed(name: string, place: Place | undefined, connection: TokenConnection): InvalidRequestError {
   if (place === 'path') return subjectMissing(connection)
   return new InvalidRequestError(
     `claim.${name}`,
@@ -108,14 +108,14 @@ function closed(name: string, place: Place | undefined, connection: Connection):
   )
 }
 
-function subjectMissing({ name }: Connection): InvalidRequestError {
+function subjectMissing({ name }: TokenConnection): InvalidRequestError {
   return new InvalidRequestError(
     'subject',
     `must be in the path: this connection issues tokens for the user that a request names. Send POST /connections/${name}/as/{subject}/token.`,
   )
 }
 
-function admitClaim(name: string, rule: ClaimRule, connection: Connection, request: TokenRequest): string {
+function admitClaim(name: string, rule: ClaimRule, connection: TokenConnection, request: TokenRequest): string {
   const { subject, claims = {}, userClaims = {} } = request
   const place = placeOf(name, rule)
   const value =

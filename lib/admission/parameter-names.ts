@@ -12,4 +12,4 @@ export const clientParameters = ['client_id', 'client_secret', 'client_assertion
 export const claimPrefix = 'claim.'
 
 /** The parameters for Tokenwell itself. They belong in the query of an HTTP request. */
-export const queryParameters = ['minimum_seconds', 'rejected_token_id'] as const
+export const queryParameters = ['authentication', 'minimum_seconds', 'rejected_token_id'] as const

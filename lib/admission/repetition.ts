@@ -1,18 +1,20 @@
 import type { CallersToken } from '../access-token/callers-token.ts'
 import type { TokenRequest } from '../access-token/token.ts'
-import type { Connection } from '../configuration/connection.ts'
+import type { TokenConnection } from '../configuration/connection.ts'
 
 /**
  * The request without the parameters that only repeat the elements. Both requests ask for the same token. Returns the same object where
  * the request repeats nothing.
  */
 export function withoutRepetition<Request extends TokenRequest>(
-  { parameters, grant }: Pick<Connection, 'parameters' | 'grant'>,
+  { parameters, grant, isFurther }: Pick<TokenConnection, 'parameters' | 'grant' | 'isFurther'>,
   request: Request,
 ): Request {
-  const { scope, resource, audience, further, subjectToken, actorToken, ...rest } = request
+  const { authentication, scope, resource, audience, further, subjectToken, actorToken, ...rest } = request
   const types = 'subject' in grant ? { subject: grant.subject.type, actor: grant.actor?.type } : {}
   const added = {
+    // The main token of a connection needs no name.
+    ...(authentication !== undefined && isFurther && { authentication }),
     ...(scope && !isSameSet(scope, parameters.scope) && { scope }),
     ...(resource && !isSameSet(resource, parameters.resource) && { resource }),
     ...(audience !== undefined && audience !== parameters.audience && { audience }),
@@ -41,11 +43,21 @@ function withoutRepeated(
 
 type CallerParameters = Pick<
   TokenRequest,
-  'scope' | 'resource' | 'audience' | 'subjectToken' | 'actorToken' | 'further'
+  'authentication' | 'scope' | 'resource' | 'audience' | 'subjectToken' | 'actorToken' | 'further'
 >
 
-function namesIn({ scope, resource, audience, subjectToken, actorToken, further }: CallerParameters): number {
-  const given = [scope, resource, audience, subjectToken?.type, actorToken?.type].filter((each) => each !== undefined)
+function namesIn({
+  authentication,
+  scope,
+  resource,
+  audience,
+  subjectToken,
+  actorToken,
+  further,
+}: CallerParameters): number {
+  const given = [authentication, scope, resource, audience, subjectToken?.type, actorToken?.type].filter(
+    (each) => each !== undefined,
+  )
   return given.length + Object.keys(further).length
 }
 

@@ -1,6 +1,6 @@
 import type { TokenRequest } from '../access-token/token.ts'
-import type { Connection } from '../configuration/connection.ts'
-import { nearestName } from '../configuration/finding.ts'
+import type { TokenConnection } from '../configuration/connection.ts'
+import { nearestName } from '../configuration/nearest-name.ts'
 import { foldedParameterName } from '../configuration/value-syntax.ts'
 import { InvalidRequestError } from './invalid-request.ts'
 import { clientParameters, grantParameters, queryParameters } from './parameter-names.ts'
@@ -51,7 +51,7 @@ export interface AskedRequest<R extends TokenRequest> {
  * `admitRequest` checks it.
  * @throws {InvalidRequestError} where to ignore a parameter could give another token than the caller asked for
  */
-export function withoutIgnored<R extends TokenRequest>(connection: Connection, asked: R): AskedRequest<R> {
+export function withoutIgnored<R extends TokenRequest>(connection: TokenConnection, asked: R): AskedRequest<R> {
   const { inQuery = [] } = asked
   const configured = configuredNames(connection)
   const unknown = Object.keys(asked.further).filter((name) => !configured.includes(name))
@@ -63,7 +63,7 @@ export function withoutIgnored<R extends TokenRequest>(connection: Connection, a
   return { request: { ...asked, further }, ignored: [...unknown, ...inQuery] }
 }
 
-function configuredNames({ parameters, requestMay = {} }: Connection): readonly string[] {
+function configuredNames({ parameters, requestMay = {} }: TokenConnection): readonly string[] {
   return [...Object.keys(parameters.further), ...Object.keys(requestMay)]
 }
 

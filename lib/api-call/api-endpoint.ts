@@ -1,5 +1,5 @@
 import { type ApiCallErrorCode, operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
-import type { ProtectedApi } from '../configuration/connection.ts'
+import type { ProtectedApi } from '../configuration/api.ts'
 import type { Secret } from '../secret/secret.ts'
 
 /** Port: makes one call to an API. It does not repeat calls or follow redirects. */
@@ -21,7 +21,8 @@ export interface ApiRequest {
   readonly target: string
   /** The names are in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  readonly token: Secret
+  /** The headers that authenticate the call, by their names in lower case. They replace those of the caller. */
+  readonly credentials: Readonly<Record<string, Secret>>
   readonly body?: Uint8Array
 }
 

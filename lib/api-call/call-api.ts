@@ -1,7 +1,8 @@
 import type { Caller } from '../access-token/caller.ts'
-import { type CallerRequest, isYoung, type Token } from '../access-token/token.ts'
+import type { CallerRequest } from '../access-token/token.ts'
 import { inTime, type Pause } from '../base/time.ts'
-import type { ApiOfToken, Connection, ProtectedApi } from '../configuration/connection.ts'
+import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
+import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
 import type { TokenProvider } from '../get-token/get-token.ts'
@@ -9,11 +10,13 @@ import { CoolingDownError } from '../get-token/token-error.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
+import { readPassword } from '../signing/secret-use.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import { type ApiAnswer, ApiCallError, type ApiEndpoint, type ApiRequest } from './api-endpoint.ts'
+import { type CarriedToken, credentialsOf, rejectedTokens, type WantedToken, wantedTokens } from './call-credentials.ts'
 import { forwardedHeaders } from './forwarded-headers.ts'
 import { apiOfToken, whyRefused } from './host-from.ts'
-import { isTokenRejected, unauthorized } from './rejected-token.ts'
+import { unauthorized } from './rejected-token.ts'
 import { returnedHeaders } from './returned-headers.ts'
 import { type CallDestination, createCallSender } from './send-call.ts'
 import { targetWithin } from './target-within.ts'
@@ -56,9 +59,6 @@ interface PlacedAnswer {
   readonly origin: string
 }
 
-/** `kept`: the rejected token has just replaced another one, and stays. */
-type Replacement = { readonly kind: 'replaced'; readonly token: Token } | { readonly kind: 'kept' }
-
 /** Calls a connection's API with the connection's token. */
 export function createApiCaller(dependencies: ApiCallerDependencies) {
   const { connections, tokens, secrets, apiEndpoint, now, pause, log } = dependencies
@@ -79,9 +79,8 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
     const api = apiOf(connection)
     const request = requestFor(connection.name, api, asked)
     const from = { connection: connection.name, api, deadline }
-    const { answer, origin } = await answerTo(tokenRequestOf(asked), request, from).catch(
-      tellOfRefusedHost(connection.name),
-    )
+    const wanted = wantedTokens(connection, tokenRequestOf(asked))
+    const { answer, origin } = await answerTo(wanted, request, from).catch(tellOfRefusedHost(connection.name))
     const place = { api: { ...api, origin }, target: request.target, callerPath: asked.callerPath }
     const { headers, leftOut } = returnedHeaders(answer.headers, place)
     for (const each of leftOut) log({ event: 'api_header_left_out', connection: connection.name, ...each })
@@ -89,31 +88,44 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
   }
 
   async function answerTo(
-    wanted: CallerRequest,
-    request: Omit<ApiRequest, 'token'>,
+    wanted: readonly WantedToken[],
+    request: Omit<ApiRequest, 'credentials'>,
     { connection, api, deadline }: Unplaced,
   ): Promise<PlacedAnswer> {
-    const token = await tokenFor(wanted, { api, deadline })
-    const first = { connection, api: apiOfToken(api, token), deadline }
-    const answer = await sendByLatestCertificate({ ...request, token: token.accessToken }, first)
-    const placed = { answer, origin: first.api.origin }
-    if (!isTokenRejected(answer, api.rejection) || isYoung(token, now())) return placed
-
-    const replacement = await replace(wanted, token, deadline)
-    if (replacement.kind === 'kept') return placed
+    const carried = await Promise.all(wanted.map((each) => tokenFor(each, { api, deadline })))
+    const first = { connection, api: placed(api, carried), deadline }
+    const answer = await sendByLatestSecrets(request, carried, first)
+    const rejected = rejectedTokens(answer, carried, now())
+    const replaced = await Promise.all(
+      carried.map(async (each) => (rejected.includes(each) ? await replace(each, deadline) : each)),
+    )
+    if (replaced.every((each, position) => each === carried[position])) return { answer, origin: first.api.origin }
     log({ event: 'api_call_repeated', connection, reason: 'token_rejected' })
     // The new token may be for another host.
-    const second = { connection, api: apiOfToken(api, replacement.token), deadline }
-    const again = await sender.send({ ...request, token: replacement.token.accessToken }, second)
+    const second = { connection, api: placed(api, replaced), deadline }
+    const again = await sender.send({ ...request, credentials: await credentials(replaced, second.api) }, second)
     return { answer: again, origin: second.api.origin }
   }
 
-  async function tokenFor(wanted: CallerRequest, { api, deadline }: Omit<Unplaced, 'connection'>): Promise<Token> {
-    const { token } = await tokens.get(wanted, deadline)
+  async function tokenFor(wanted: WantedToken, { api, deadline }: Omit<Unplaced, 'connection'>): Promise<CarriedToken> {
+    const { token } = await tokens.get(wanted.request, deadline)
+    const carried = { ...wanted, token }
     // For some seconds after `hostFrom` was set, memory may have a token of the earlier elements.
-    if (!('hostFrom' in api) || token.passedOn) return token
-    const replacement = await replace(wanted, token, deadline)
-    return replacement.kind === 'kept' ? token : replacement.token
+    const isMain = wanted.request.authentication === undefined
+    return !('hostFrom' in api) || !isMain || token.passedOn ? carried : await replace(carried, deadline)
+  }
+
+  async function credentials(
+    carried: readonly CarriedToken[],
+    { basicAuthentication: basic, origin }: ProtectedApi,
+  ): Promise<ApiRequest['credentials']> {
+    if (!basic) return credentialsOf(carried, undefined)
+    const { id, user, passwordSecret } = basic
+    const use = { element: `authData/${id}`, host: new URL(origin).hostname }
+    return credentialsOf(carried, {
+      user,
+      password: readPassword(passwordSecret, await secrets.get(passwordSecret), use),
+    })
   }
 
   function tellOfRefusedHost(connection: string): (error: unknown) => never {
@@ -125,26 +137,43 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
   }
 
   /** A token may be bound to a newer client certificate than the one that this process has read (RFC 8705 section 3). */
-  async function sendByLatestCertificate(request: ApiRequest, destination: CallDestination): Promise<ApiAnswer> {
+  async function sendByLatestSecrets(
+    request: Omit<ApiRequest, 'credentials'>,
+    carried: readonly CarriedToken[],
+    destination: CallDestination,
+  ): Promise<ApiAnswer> {
     const { connection, api } = destination
-    const answer = await sender.send(request, destination)
-    const { clientCertificate } = api.tls
-    if (answer.status !== unauthorized || clientCertificate === undefined) return answer
-    if (!(await secrets.refresh(clientCertificate).catch(unlessSecretError))) return answer
-    log({ event: 'api_call_repeated', connection, reason: 'newer_certificate' })
-    return await sender.send(request, destination)
+    const answer = await sender.send({ ...request, credentials: await credentials(carried, api) }, destination)
+    if (answer.status !== unauthorized) return answer
+    const used = [api.tls.clientCertificate, api.basicAuthentication?.passwordSecret]
+    const refreshed = used.map((name) => name !== undefined && secrets.refresh(name).catch(unlessSecretError))
+    if (!(await Promise.all(refreshed)).includes(true)) return answer
+    log({ event: 'api_call_repeated', connection, reason: 'newer_secret' })
+    return await sender.send({ ...request, credentials: await credentials(carried, api) }, destination)
   }
 
-  async function replace(wanted: CallerRequest, { id }: Token, deadline: number): Promise<Replacement> {
+  /** The same token where it has just replaced another one, and stays. */
+  async function replace(carried: CarriedToken, deadline: number): Promise<CarriedToken> {
+    const {
+      request,
+      token: { id },
+    } = carried
     try {
-      const { token } = await tokens.get({ ...wanted, rejectedTokenId: id }, deadline)
-      return token.id === id ? { kind: 'kept' } : { kind: 'replaced', token }
+      const { token } = await tokens.get({ ...request, rejectedTokenId: id }, deadline)
+      return token.id === id ? carried : { ...carried, token }
     } catch (error) {
-      if (error instanceof CoolingDownError && !error.failure) return { kind: 'kept' }
+      if (error instanceof CoolingDownError && !error.failure) return carried
       // Not the API's 401: the caller can't do anything about that.
       throw error
     }
   }
+}
+
+/** Where the call goes. The main token names the host where the elements do not. */
+function placed(api: ProtectedApi | ApiOfToken, [main]: readonly CarriedToken[]): ProtectedApi {
+  if (!('hostFrom' in api)) return api
+  if (main) return apiOfToken(api, main.token)
+  throw new TypeError('An API whose host a token names has a token.')
 }
 
 /** The connection's own request, or that of the caller's JWT where the elements say so. */
@@ -168,7 +197,7 @@ function requestFor(
   connection: string,
   { basePath }: Pick<ProtectedApi, 'basePath'>,
   { method, path, query, headers, cookies, body }: ApiCall,
-): Omit<ApiRequest, 'token'> {
+): Omit<ApiRequest, 'credentials'> {
   return {
     connection,
     method,

@@ -1,5 +1,5 @@
 import type { Token } from '../access-token/token.ts'
-import type { ApiOfToken, ProtectedApi } from '../configuration/connection.ts'
+import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
 import { isDnsName, isLocalHost, isWithin } from '../configuration/host-pattern.ts'
 import { isReachedDirectly } from '../configuration/no-proxy.ts'
 import { ApiCallError } from './api-endpoint.ts'

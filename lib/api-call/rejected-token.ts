@@ -1,4 +1,4 @@
-import type { TokenRejection } from '../configuration/connection.ts'
+import type { TokenRejection } from '../configuration/api.ts'
 import type { ApiAnswer } from './api-endpoint.ts'
 
 export const unauthorized = 401
@@ -6,7 +6,11 @@ export const unauthorized = 401
 /** Whether the API rejects the token (RFC 6750 section 3.1), by the rule of the connection. */
 export function isTokenRejected({ status, headers }: ApiAnswer, rejection: TokenRejection): boolean {
   if (status !== unauthorized) return false
-  if (rejection === 'any_401') return true
+  return rejection === 'any_401' || saysInvalidToken({ headers })
+}
+
+/** Whether a challenge says so (RFC 6750 section 3.1). */
+export function saysInvalidToken({ headers }: Pick<ApiAnswer, 'headers'>): boolean {
   return [headers['www-authenticate'] ?? []]
     .flat()
     .flatMap(readChallenges)

@@ -1,5 +1,5 @@
 import { InvalidRequestError } from '../admission/invalid-request.ts'
-import type { ProtectedApi } from '../configuration/connection.ts'
+import type { ProtectedApi } from '../configuration/api.ts'
 import { targetWithin } from './target-within.ts'
 
 /** Where a call went, and the caller's path for the same API. */

@@ -1,4 +1,4 @@
-import type { ProtectedApi } from '../configuration/connection.ts'
+import type { ProtectedApi } from '../configuration/api.ts'
 import type { Log } from '../log/log-event.ts'
 import { type ApiAnswer, ApiCallError, type ApiCallLimits, type ApiEndpoint, type ApiRequest } from './api-endpoint.ts'
 

@@ -23,6 +23,7 @@ import { createCoolDownPolicy } from '../get-token/cool-down-policy.ts'
 import { createFromFleet } from '../get-token/from-fleet.ts'
 import { createFromServer } from '../get-token/from-server.ts'
 import { createTokenProvider, type HandedOutToken, type TokenProvider } from '../get-token/get-token.ts'
+import { createLocalTokens } from '../get-token/local-tokens.ts'
 import { createTokenRejecter, type RejectionOutcome } from '../get-token/reject-token.ts'
 import { createSecondAttemptPolicy } from '../get-token/second-attempt.ts'
 import { createTokenCache } from '../get-token/token-cache.ts'
@@ -233,6 +234,7 @@ function createTiers(ports: Ports) {
     ...{ connections, cache, secretsVersion, secrets, signers, outcomes, now, random, pause, log },
     coolDownPolicy: createCoolDownPolicy({ coolDowns, secrets, log }),
     attempts: createAttempts({ tokenClient, secondAttempts, now }),
+    localTokens: createLocalTokens({ signers, now, random, randomId, log }),
   })
 
   const fromFleet = createFromFleet({ connections, memory, cache, fromServer, events, now, random, pause, log })

@@ -1,18 +1,21 @@
 import { createConnector } from '../adapters/http/connector.ts'
 import { tlsCertificates } from '../adapters/http/tls-identity.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
+import type { AssertionConfiguration } from '../configuration/assertion-configuration.ts'
 import {
-  type AssertionConfiguration,
   assertionsOfGrant,
   type Connection,
+  isServed,
   type ResolvedAuthorizationServer,
+  type ServedConnection,
   secretsInHeaders,
-  type Transport,
+  tokensOf,
 } from '../configuration/connection.ts'
 import type { ElementReference } from '../configuration/element.ts'
 import { describeFinding, type Finding } from '../configuration/finding.ts'
 import type { ListedConnection } from '../configuration/inspect-elements.ts'
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
+import type { Transport } from '../configuration/transport.ts'
 import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { createHeader } from '../signing/assertion.ts'
@@ -48,18 +51,28 @@ export async function inspectSecrets(
 }
 
 async function inspectConnection(connection: Connection, inspection: Inspection): Promise<readonly Finding[]> {
-  const { name, api, authorizationServer } = connection
-  const server = { kind: 'authorizationServer', id: authorizationServer.id } as const
+  const { name, api } = connection
+  const tokens = tokensOf(connection).map((token) =>
+    isServed(token) ? inspectServed(token, inspection) : inspectKey(token.grant.assertion, undefined, inspection),
+  )
   return [
-    ...(await inspectClient(connection, server, inspection)),
-    ...(await inspectTransport(authorizationServer, server, inspection)),
+    ...(await Promise.all(tokens)).flat(),
     ...(api ? await inspectTransport(api, { kind: 'endpointConnection', id: name }, inspection) : []),
     ...dateFindings(await inspection.dates.of(connection, inspection.now)),
   ]
 }
 
+async function inspectServed(connection: ServedConnection, inspection: Inspection): Promise<readonly Finding[]> {
+  const { authorizationServer } = connection
+  const server = { kind: 'authorizationServer', id: authorizationServer.id } as const
+  return [
+    ...(await inspectClient(connection, server, inspection)),
+    ...(await inspectTransport(authorizationServer, server, inspection)),
+  ]
+}
+
 async function inspectClient(
-  { clientAuthentication: way, grant, authorizationServer }: Connection,
+  { clientAuthentication: way, grant, authorizationServer }: ServedConnection,
   server: ElementReference,
   inspection: Inspection,
 ): Promise<readonly Finding[]> {
@@ -103,7 +116,7 @@ async function inspectPassword(
 
 async function inspectKey(
   assertion: AssertionConfiguration,
-  use: SecretUse,
+  use: SecretUse | undefined,
   { signers }: Inspection,
 ): Promise<readonly Finding[]> {
   const { key, algorithm } = assertion

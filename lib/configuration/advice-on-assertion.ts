@@ -1,4 +1,4 @@
-import type { AssertionConfiguration } from './connection.ts'
+import type { AssertionConfiguration } from './assertion-configuration.ts'
 import type { AuthorizationServer, ElementReference } from './element.ts'
 import type { FindingList } from './finding.ts'
 import { type AssertionElements, adviseOnOmitted } from './omitted.ts'

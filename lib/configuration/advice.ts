@@ -1,5 +1,5 @@
 import { type AssertionOrigin, adviseOnAssertion, adviseOnIssuer } from './advice-on-assertion.ts'
-import type { AssertionConfiguration } from './connection.ts'
+import type { AssertionConfiguration } from './assertion-configuration.ts'
 import {
   type AuthorizationServer,
   type ElementReference,

@@ -31,6 +31,16 @@ export function reference(kind: string) {
   return v.pipe(text(message), v.check(isElementId, message), v.description(`The id of one ${kind} element.`))
 }
 
+const authenticationMessage = 'the id of one element, or a list of ids'
+/** A list once it is read. The ids are of elements of several kinds. */
+export const authenticationConfigRef = v.pipe(
+  oneOrMoreTexts(authenticationMessage),
+  v.check((ids) => ids.every(isElementId), authenticationMessage),
+  v.description(
+    'The ids of the oAuthConfig, authToken, authTokenLocal and authData elements that authenticate API calls.',
+  ),
+)
+
 export const flag = v.pipe(
   v.union([v.boolean(), v.picklist(['true', 'false'])], 'true or false'),
   v.transform((value) => value === true || value === 'true'),

@@ -1,38 +1,90 @@
-import type { Omittable } from './assertion-schema.ts'
+import type { ApiOfToken, ProtectedApi, TokenCarrier } from './api.ts'
+import type { AssertionConfiguration } from './assertion-configuration.ts'
+import type { AuthTokenGrant, AuthTokenLocalGrant } from './auth-token.ts'
 import type {
   AssertionParameters,
-  CertificateThumbprint,
   ClaimsFromRequest,
+  ElementReference,
   GrantType,
   HeaderValues,
   RequestMay,
 } from './element.ts'
 import { jwtBearer, tokenExchange } from './grant-type.ts'
-import type { SignatureAlgorithm } from './signature-algorithm.ts'
+import type { Transport } from './transport.ts'
 
 /** A connection with all references followed and all defaults set. Deeply frozen. */
-export interface Connection {
+export type Connection = TokenConnection | TokenlessConnection
+
+interface ConnectionBase {
   readonly name: string
   /** Its elements, each as `kind/id`. */
   readonly elements: readonly string[]
   /** Absent if `host` is left out. Then callers get tokens, but Tokenwell makes no API calls. */
   readonly api?: ProtectedApi | ApiOfToken
-  readonly grant: Grant
-  readonly clientId: string
-  readonly clientAuthentication: ClientAuthentication
-  readonly authorizationServer: ResolvedAuthorizationServer
-  readonly parameters: ConfiguredParameters
-  /** The members of a token answer that callers get beside the token. */
-  readonly passOn?: readonly string[]
-  readonly requestMay?: RequestMay
   /** The subjects of client certificates that may use it. If absent, none may. */
   readonly clientCertificateSubjects?: readonly string[]
+}
+
+/** Its API calls have basic authentication only. */
+export interface TokenlessConnection extends ConnectionBase {
+  readonly grant?: undefined
+}
+
+/**
+ * A connection with a token. One that has several of them is described by its main token, the first in `authenticationConfigRef`, and
+ * has the others in `others`.
+ */
+export type TokenConnection = ServedConnection | LocalConnection
+
+interface TokenBase extends ConnectionBase {
+  /** The element that describes the token. Its id names the token to callers. */
+  readonly authentication: ElementReference
+  readonly carrier: TokenCarrier
+  /** Absent if it has one token only. Each has the name of the connection. */
+  readonly others?: readonly TokenConnection[]
+  /** Present for each of `others`. A request for it names it. */
+  readonly isFurther?: true
+  readonly parameters: ConfiguredParameters
+  readonly requestMay?: RequestMay
   /** If absent, warm runs do not renew its tokens. */
   readonly warming?: Warming
 }
 
-/** Which tokens of a connection the warm runs renew before they get stale. */
+/** A server issues the token. */
+export interface ServedConnection extends TokenBase {
+  readonly grant: ServedGrant
+  readonly clientId: string
+  readonly clientAuthentication: ClientAuthentication
+  readonly authorizationServer: ResolvedAuthorizationServer
+  /** The members of a token answer that callers get beside the token. */
+  readonly passOn?: readonly string[]
+}
+
+/** Tokenwell signs the token. */
+export interface LocalConnection extends TokenBase {
+  readonly grant: AuthTokenLocalGrant
+  readonly lifetime: LifetimePolicy
+}
+
+/** The tokens of a connection, the main one first. */
+export function tokensOf(connection: Connection): readonly TokenConnection[] {
+  return connection.grant === undefined ? [] : [connection, ...(connection.others ?? [])]
+}
+
+export function isServed(connection: Connection): connection is ServedConnection {
+  return 'authorizationServer' in connection
+}
+
+/** The token with that id, or the main one. Undefined if the connection has no such token. */
+export function tokenNamed(connection: Connection, id: string | undefined): TokenConnection | undefined {
+  return tokensOf(connection).find(({ authentication }) => id === undefined || authentication.id === id)
+}
+
+/** Which tokens of a connection the warm runs renew before they get stale, and how many of them at a time. */
 export interface Warming {
+  /** The id of the authorizationServer of the main token, or the element of a token that Tokenwell signs. */
+  readonly authorizationServer: string
+  readonly maximumConcurrency: number
   /** How long after its last use a token is still renewed. */
   readonly idleMilliseconds: number
   /** The same limit in lifetimes of the token. The shorter limit counts. */
@@ -41,7 +93,12 @@ export interface Warming {
   readonly maximumVariants: number
 }
 
-export type Grant = PlainGrant | JwtBearerGrant | TokenExchangeGrant
+export type Grant = ServedGrant | AuthTokenLocalGrant
+
+/** What a server issues a token for. */
+export type ServedGrant = OAuthGrant | AuthTokenGrant
+
+export type OAuthGrant = PlainGrant | JwtBearerGrant | TokenExchangeGrant
 
 /** RFC 6749 sections 4.4 and 4.3, and Zoom's `account_credentials`. */
 export interface PlainGrant {
@@ -88,10 +145,11 @@ export interface ExchangedToken {
   readonly assertion?: AssertionConfiguration
 }
 
-/** The JWTs that Tokenwell signs for a grant. */
+/** The JWTs that Tokenwell signs for a grant, or as the token. */
 export function assertionsOfGrant(grant: Grant): readonly AssertionConfiguration[] {
   switch (grant.type) {
     case jwtBearer:
+    case 'authTokenLocal':
       return [grant.assertion]
     case tokenExchange:
       return [grant.subject.assertion, grant.actor?.assertion].filter((each) => each !== undefined)
@@ -128,64 +186,6 @@ export interface NoAuthentication {
   readonly sendClientId: boolean
 }
 
-export interface AssertionConfiguration {
-  readonly issuer: string
-  /** If absent, the assertion has no `sub`. The assertion of a client always has one. */
-  readonly subject?: string
-  readonly audiences: readonly string[]
-  readonly expiresInSeconds: number
-  readonly issuedAtOffsetSeconds: number
-  /** If absent, the assertion has no `nbf`. */
-  readonly notBeforeOffsetSeconds?: number
-  readonly hasJwtId: boolean
-  readonly scope?: string
-  /** The operator's claims. They overwrite the claims above, except `sub` and `iat`. */
-  readonly claims: Readonly<Record<string, unknown>>
-  readonly algorithm: SignatureAlgorithm
-  /** The header `typ`. Absent if the operator set `none`. */
-  readonly type?: string
-  readonly certificateThumbprint: CertificateThumbprint
-  /** Present if the header has the certificate chain of the key. */
-  readonly hasCertificateChain?: true
-  /** Further members of the header. */
-  readonly header?: Readonly<Record<string, unknown>>
-  /** What the assertion does not have, although the settings above give it. */
-  readonly omitted?: readonly Omittable[]
-  readonly key: KeyReference
-}
-
-export interface KeyReference {
-  /** The id of the jwtBuilder that has this key. */
-  readonly jwtBuilder: string
-  /** The `kid` of each key in `revokedKeys` of the element. */
-  readonly revoked?: readonly string[]
-  /** The name of the secret. */
-  readonly location: string
-  readonly alias?: string
-  /** Present if Tokenwell makes the key itself (`jwkEnabled`). */
-  readonly generated?: GeneratedKey
-}
-
-export interface GeneratedKey {
-  /** In bits, for an RSA key. */
-  readonly modulusLength: number
-  /** The time from one new key to the next. */
-  readonly rotationSeconds: number
-  /** The time from the publication of a key to its first signature. */
-  readonly publishAheadSeconds: number
-}
-
-/** How a server is reached. */
-export interface Transport {
-  readonly tls: TlsConfiguration
-  /** If absent, the server is reached directly. */
-  readonly proxy?: HttpProxy
-  /** The time limit until the connection is open, including the tunnel of a proxy. */
-  readonly connectTimeoutMilliseconds: number
-  /** The longest time without data from the server. */
-  readonly receiveTimeoutMilliseconds: number
-}
-
 export interface ResolvedAuthorizationServer extends Transport {
   readonly id: string
   readonly issuer?: string
@@ -206,63 +206,6 @@ export interface ResolvedAuthorizationServer extends Transport {
 /** The names of the secrets in the headers of its token requests. */
 export function secretsInHeaders({ headers = {} }: ResolvedAuthorizationServer): readonly string[] {
   return Object.values(headers).flatMap((value) => (typeof value === 'string' ? [] : [value.secret]))
-}
-
-interface Api extends Transport {
-  /** The prefix of each path: empty, or with a slash at the beginning and none at the end. */
-  readonly basePath: string
-  /** Which answers with 401 mean that the API rejected the token. */
-  readonly rejection: TokenRejection
-}
-
-/** The API of a connection. Tokenwell calls it with the connection's token. */
-export interface ProtectedApi extends Api {
-  /** Such as `https://api.example.com:8443`. */
-  readonly origin: string
-  /** The answer of an authorization server chose the origin: it is reached at public addresses only. */
-  readonly isPublicOnly?: true
-}
-
-/** An API whose origin each token answer names. */
-export interface ApiOfToken extends Api {
-  readonly origin?: undefined
-  readonly hostFrom: HostFrom
-}
-
-export interface HostFrom {
-  /** The member of the token answer that has the origin. It is one of `passOn`. */
-  readonly member: string
-  /** The hosts that it may name: `api.example.com`, or `*.example.com` for all hosts below a domain. In lower case. */
-  readonly within: readonly string[]
-  /** The hosts that are reached without `proxy`. */
-  readonly noProxy: readonly string[]
-}
-
-/** Any 401, or only a 401 whose challenge says `invalid_token` (RFC 6750 section 3.1). */
-export type TokenRejection = 'any_401' | 'invalid_token'
-
-/** A proxy for tunnels with CONNECT (RFC 9110 section 9.3.6). */
-export interface HttpProxy {
-  readonly id: string
-  readonly host: string
-  readonly port: number
-  readonly credentials?: ProxyCredentials
-}
-
-/** RFC 7617. */
-export interface ProxyCredentials {
-  readonly user: string
-  readonly passwordSecret: string
-}
-
-export interface TlsConfiguration {
-  readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3'
-  /** The name of the secret with the CA bundle. If absent, the CA list of Node.js is used. */
-  readonly trustStore?: string
-  /** The name of the secret with the client certificate and its key. */
-  readonly clientCertificate?: string
-  /** Each certificate in the trust store is trusted by itself. Otherwise a chain must end in a self-signed certificate. */
-  readonly allowPartialTrustChain?: true
 }
 
 export interface LifetimePolicy {

@@ -114,7 +114,9 @@ function kindsReferringTo(level: readonly ElementReference[]): Kind[] {
   return kinds.filter(
     (kind) =>
       !kindsThatAlterNoToken.includes(kind) &&
-      Object.values<Kind>(referenceAttributes[kind]).some((to) => below.has(to)),
+      Object.values<Kind | readonly Kind[]>(referenceAttributes[kind])
+        .flat()
+        .some((to) => below.has(to)),
   )
 }
 

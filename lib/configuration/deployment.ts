@@ -1,4 +1,5 @@
 import { isJsonObject } from '../base/decoding.ts'
+import { secretsInBody } from './body-leaf.ts'
 import type { Elements, Kind } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import type { Finding } from './finding.ts'
@@ -50,6 +51,7 @@ const secretNames = {
   authData: ['passwordSecret'],
   jwtBuilder: ['sharedKey'],
   authorizationServer: ['headers'],
+  authToken: ['tokenRequest'],
 } as const satisfies { [K in Kind]?: readonly (keyof Elements[K])[] }
 
 /**
@@ -71,6 +73,7 @@ export function checkSecretNames(readings: readonly ElementReading[], deployment
 
 function secretsNamedBy(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value]
+  if (isJsonObject(value) && 'requestBody' in value) return secretsInBody(value['requestBody'])
   const references = isJsonObject(value) ? Object.values(value).filter(isJsonObject) : []
   return references.flatMap(({ secret }) => (typeof secret === 'string' ? [secret] : []))
 }

@@ -50,11 +50,3 @@ export const droppedAttributes: Readonly<Record<string, Readonly<Record<string, 
   proxyConfig: { type: 'Tokenwell uses HTTP CONNECT with every proxy. Leave it out.' },
   sslDefault: { outboundSSLRef: 'Tokenwell makes outbound connections only. Use sslRef.' },
 }
-
-const otherAuthentication = 'Tokenwell obtains OAuth 2.0 tokens only. Use oAuthConfig.'
-
-/** Kinds of z/OS Connect that Tokenwell does not have, each with the finding that the operator gets. */
-export const droppedKinds: Readonly<Record<string, string>> = {
-  authToken: otherAuthentication,
-  authTokenLocal: otherAuthentication,
-}

@@ -10,7 +10,8 @@ import {
   referenceAttributes,
 } from './element.ts'
 import type { ElementReading, ElementStore } from './element-store.ts'
-import { createFindingList, type Finding, type FindingList, nearestName } from './finding.ts'
+import { createFindingList, type Finding, type FindingList } from './finding.ts'
+import { nearestName } from './nearest-name.ts'
 import { defaultSignatureAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 /** The elements that some root elements refer to, directly or indirectly, with the findings on them and on their references. */
@@ -25,7 +26,7 @@ export interface ElementGraph {
 
 type Readings = ReadonlyMap<string, ElementReading>
 
-/** An attribute of an element, and the element that it names, which may not exist. */
+/** An attribute of an element, and an element that it may name. For one id there is a reference for each kind that the attribute allows. */
 interface NamedReference {
   readonly attribute: string
   readonly to: ElementReference
@@ -42,11 +43,7 @@ interface Link {
 export async function collectElements(store: ElementStore, roots: readonly ElementReference[]): Promise<ElementGraph> {
   const readings = await loadElements(store, roots)
   const used = usedReadings(readings, roots)
-  const dangling = used.flatMap((reading) =>
-    linksOf(reading, readings).flatMap(({ to, attribute }) =>
-      attribute !== undefined && !readings.has(keyOf(to)) ? [{ from: reading.reference, attribute, to }] : [],
-    ),
-  )
+  const dangling = used.flatMap((reading) => danglingOf(reading, linksOf(reading, readings), readings))
   const own = used.flatMap(({ findings }) => findings)
   return {
     get<K extends Kind>(kind: K, id: string | undefined) {
@@ -92,11 +89,24 @@ function linksOf(reading: ElementReading, readings?: Readings): Link[] {
     attributes,
   } = reading
   if (kind === 'jwtBuilder' && needsNoKeyStore(attributes as Partial<JwtBuilder>)) return []
-  const named = namedReferences(reading)
+  const named = readings ? meantReferences(reading, readings) : namedReferences(reading)
   if (opensConnections(reading) && !('sslCertsRef' in attributes)) return [...named, ...defaultSslLinks(readings)]
   if (kind === 'jwtBuilder' && !('keyStoreRef' in attributes))
     return [...named, { to: { kind: 'keyStore', id: defaultElementIds.keyStore } }]
   return named
+}
+
+/** An `authData` may have the id of a token's element, which uses it. Then the token is meant. */
+function meantReferences(reading: ElementReading, readings: Readings): NamedReference[] {
+  const named = namedReferences(reading)
+  const isThere = ({ to }: NamedReference) => readings.has(keyOf(to))
+  return named.filter(
+    ({ attribute, to: { kind, id } }) =>
+      kind !== 'authData' ||
+      !named.some(
+        (each) => each.to.kind !== kind && each.attribute === attribute && each.to.id === id && isThere(each),
+      ),
+  )
 }
 
 /** A connection makes calls only if its endpointConnection has `host`, or its oAuthConfig `hostFrom`. */
@@ -119,18 +129,42 @@ function needsNoKeyStore({ jwkEnabled, signatureAlgorithm = defaultSignatureAlgo
   return jwkEnabled === true || isSharedKeyAlgorithm(signatureAlgorithm)
 }
 
-interface DanglingReference extends NamedReference {
+interface DanglingReference {
   readonly from: ElementReference
+  readonly attribute: string
+  readonly kinds: readonly Kind[]
+  readonly id: string
 }
 
-async function describeDangling(store: ElementStore, { from, attribute, to }: DanglingReference): Promise<Finding> {
-  const nearest = nearestName(to.id, await store.ids(to.kind))
-  const id = JSON.stringify(to.id)
+/** The ids that no element has, of any kind that the attribute allows. */
+function danglingOf({ reference }: ElementReading, links: readonly Link[], readings: Readings): DanglingReference[] {
+  const named = links.filter(({ attribute }) => attribute !== undefined)
+  const byId = Map.groupBy(named, ({ attribute = '', to }) => JSON.stringify([attribute, to.id]))
+  return [...byId.values()].flatMap((candidates) => {
+    const [
+      {
+        attribute = '',
+        to: { id },
+      } = { to: reference },
+    ] = candidates
+    const isThere = candidates.some(({ to }) => readings.has(keyOf(to)))
+    return isThere ? [] : [{ from: reference, attribute, kinds: candidates.map(({ to }) => to.kind), id }]
+  })
+}
+
+async function describeDangling(
+  store: ElementStore,
+  { from, attribute, kinds, id }: DanglingReference,
+): Promise<Finding> {
+  const ids = await Promise.all(kinds.map((kind) => store.ids(kind)))
+  const nearest = nearestName(id, ids.flat())
+  const [last = '', ...others] = kinds.toReversed()
+  const either = others.length === 0 ? last : `${others.toReversed().join(', ')} or ${last}`
   return {
     severity: 'mistake',
     element: from,
     attribute,
-    sentence: `There is no ${to.kind} element with the id ${id}.`,
+    sentence: `There is no ${either} element with the id ${JSON.stringify(id)}.`,
     hint: nearest
       ? `Did you mean ${JSON.stringify(nearest)}? Ids are case-sensitive.`
       : 'Add the element, or name one that exists.',
@@ -139,9 +173,9 @@ async function describeDangling(store: ElementStore, { from, attribute, to }: Da
 
 /** The references of an element whose attributes can be read, without default elements. */
 export function namedReferences({ reference: { kind }, attributes }: ElementReading): NamedReference[] {
-  return Object.entries<Kind>(referenceAttributes[kind]).flatMap(([attribute, to]) => {
-    const id = (attributes as Readonly<Record<string, string | undefined>>)[attribute]
-    return id === undefined ? [] : [{ attribute, to: { kind: to, id } }]
+  return Object.entries<Kind | readonly Kind[]>(referenceAttributes[kind]).flatMap(([attribute, to]) => {
+    const ids = (attributes as Readonly<Record<string, string | readonly string[] | undefined>>)[attribute] ?? []
+    return [ids].flat().flatMap((id) => [to].flat().map((each) => ({ attribute, to: { kind: each, id } })))
   })
 }
 

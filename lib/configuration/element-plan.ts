@@ -103,6 +103,6 @@ function byDepth<T>(all: readonly T[], nameOf: (each: T) => string): T[][] {
 }
 
 function depthOf(kind: Kind): number {
-  const below = Object.values<Kind>(referenceAttributes[kind]).map(depthOf)
+  const below = Object.values<Kind | readonly Kind[]>(referenceAttributes[kind]).flat().map(depthOf)
   return below.length === 0 ? 0 : 1 + Math.max(...below)
 }

@@ -4,6 +4,7 @@ import { hostFrom, passOn } from './answer-attribute-schema.ts'
 import { header, omit } from './assertion-schema.ts'
 import {
   assertionParameters,
+  authenticationConfigRef,
   basePath,
   certificateSubjects,
   claimsFromRequest,
@@ -29,6 +30,7 @@ import {
   tokenTypes,
   wholeNumber,
 } from './attribute-schema.ts'
+import { tokenRequest, tokenResponse, tokenUse } from './auth-token-schema.ts'
 import { headers } from './header-schema.ts'
 import { authorizationDetails, parameters, parametersInQuery, requestMay } from './parameter-schema.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
@@ -80,7 +82,7 @@ const claimRules: readonly (readonly [string, (value: unknown) => boolean, strin
 export const elementSchemas = {
   /** A named way to get a token, and the API that the token is for. Callers name no other element. */
   endpointConnection: v.strictObject({
-    authenticationConfigRef: reference('oAuthConfig'),
+    authenticationConfigRef,
     /** Scheme and host, as in z/OS Connect: `https://api.server.com`. */
     host: v.exactOptional(host),
     port: v.exactOptional(wholeNumber(1, 65_535)),
@@ -202,6 +204,24 @@ export const elementSchemas = {
   }),
   /** There is only one. Its id is `default`. */
   sslDefault: v.strictObject({ sslRef: reference('ssl') }),
+  /** A token of a server that has its own form of request and answer. */
+  authToken: v.strictObject({
+    authServerRef: reference('authorizationServer'),
+    jwtAuthenticationTokenRef: v.exactOptional(reference('oAuthTokenConfig')),
+    tokenRequest: v.exactOptional(tokenRequest),
+    tokenResponse: v.exactOptional(tokenResponse),
+    ...tokenUse,
+    acceptedWarnings: v.exactOptional(acceptedWarnings),
+  }),
+  /** A token that Tokenwell signs for the API. */
+  authTokenLocal: v.strictObject({
+    tokenGeneratorRef: reference('jwtBuilder'),
+    tokenSubject: v.exactOptional(v.pipe(text(), v.description('Always the sub of the token.'))),
+    claims: v.exactOptional(claims),
+    claimsFromRequest: v.exactOptional(claimsFromRequest),
+    ...tokenUse,
+    acceptedWarnings: v.exactOptional(acceptedWarnings),
+  }),
   authData: v.strictObject({ user: text(), passwordSecret: secretName('the password') }),
   proxyConfig: v.strictObject({
     host: hostName,

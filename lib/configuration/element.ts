@@ -20,6 +20,8 @@ export type EndpointConnection = Elements['endpointConnection']
 export type OAuthConfig = Elements['oAuthConfig']
 export type AuthorizationServer = Elements['authorizationServer']
 export type JwtBuilder = Elements['jwtBuilder']
+export type AuthToken = Elements['authToken']
+export type AuthTokenLocal = Elements['authTokenLocal']
 export type OAuthTokenConfig = Elements['oAuthTokenConfig']
 
 export type GrantType = NonNullable<OAuthConfig['grantType']>
@@ -33,10 +35,14 @@ export type HeaderValues = NonNullable<AuthorizationServer['headers']>
 export type ClaimsFromRequest = NonNullable<OAuthConfig['claimsFromRequest']>
 export type CertificateThumbprint = NonNullable<JwtBuilder['certificateThumbprint']>
 
-/** The attributes that refer to elements, with the kind of each. References only go downwards, so a circle is impossible. */
+/** The attributes that refer to elements, with the kind of each, or the kinds over which its ids are looked up. References only go downwards, so a circle is impossible. */
 // A test holds that. So no code has to look for a circle at run time.
 export const referenceAttributes = {
-  endpointConnection: { authenticationConfigRef: 'oAuthConfig', sslCertsRef: 'ssl', proxyConfigRef: 'proxyConfig' },
+  endpointConnection: {
+    authenticationConfigRef: ['oAuthConfig', 'authToken', 'authTokenLocal', 'authData'],
+    sslCertsRef: 'ssl',
+    proxyConfigRef: 'proxyConfig',
+  },
   oAuthConfig: {
     authServerRef: 'authorizationServer',
     jwtAuthenticationTokenRef: 'oAuthTokenConfig',
@@ -44,6 +50,8 @@ export const referenceAttributes = {
     subjectTokenRef: 'oAuthTokenConfig',
     actorTokenRef: 'oAuthTokenConfig',
   },
+  authToken: { authServerRef: 'authorizationServer', jwtAuthenticationTokenRef: 'oAuthTokenConfig' },
+  authTokenLocal: { tokenGeneratorRef: 'jwtBuilder' },
   oAuthTokenConfig: { tokenGeneratorRef: 'jwtBuilder' },
   authorizationServer: { sslCertsRef: 'ssl', basicAuthRef: 'authData', proxyConfigRef: 'proxyConfig' },
   jwtBuilder: { keyStoreRef: 'keyStore' },
@@ -52,7 +60,7 @@ export const referenceAttributes = {
   sslDefault: { sslRef: 'ssl' },
   authData: {},
   proxyConfig: { basicAuthRef: 'authData' },
-} as const satisfies { [K in Kind]: { [A in keyof Elements[K]]?: Kind } }
+} as const satisfies { [K in Kind]: { [A in keyof Elements[K]]?: Kind | readonly Kind[] } }
 
 export const kinds = Object.keys(referenceAttributes) as Kind[]
 

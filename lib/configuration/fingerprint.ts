@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../base/canonical-json.ts'
-import type { AssertionConfiguration, Connection, ExchangedToken, TokenExchangeGrant } from './connection.ts'
+import type { AssertionConfiguration } from './assertion-configuration.ts'
+import {
+  type Connection,
+  type ExchangedToken,
+  isServed,
+  type LocalConnection,
+  type TokenConnection,
+  type TokenExchangeGrant,
+  tokensOf,
+} from './connection.ts'
+import { keyOf } from './element.ts'
 import { jwtBearer, tokenExchange } from './grant-type.ts'
 
 /** The fingerprint of a connection that the operator has disabled. It can't equal a hash, as it is shorter. */
@@ -19,20 +29,36 @@ function changesOfMeaning(_connection: Connection): readonly string[] {
  * Keys, the API, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid.
  */
 export function fingerprintOf(connection: Connection, changes = changesOfMeaning(connection)): string {
+  const [main, ...others] = tokensOf(connection)
+  const identity = {
+    ...(main && tokenIdentity(main)),
+    // A connection with one token has the hash of 0.2.
+    ...(others.length > 0 && { others: others.map((each) => [keyOf(each.authentication), tokenIdentity(each)]) }),
+    // Without a change of meaning the hash is that of 0.1 and 0.2.
+    ...(changes.length > 0 && { meaning: changes }),
+  }
+  return createHash('sha256').update(canonicalJson(identity)).digest('base64url')
+}
+
+function tokenIdentity(connection: TokenConnection): object {
+  if (!isServed(connection)) return localIdentity(connection)
   const { grant, clientId, clientAuthentication, authorizationServer, parameters, passOn, requestMay } = connection
   const { tokenEndpoint, issuer, lifetime, scopeSeparator, headers, parametersInQuery } = authorizationServer
-  const identity = {
+  return {
     ...{ grantType: grant.type, clientId, tokenEndpoint, issuer, lifetime, parameters },
     ...{ requestMay, scopeSeparator, headers, parametersInQuery },
     ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
     ...(grant.type === jwtBearer && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
     ...(grant.type === tokenExchange && { grant: exchangeIdentity(grant) }),
+    ...(grant.type === 'authToken' && { grant }),
     // A token that was obtained without these members must not be handed out.
     ...(passOn && { passOn }),
-    // Without a change of meaning the hash is that of 0.1 and 0.2.
-    ...(changes.length > 0 && { meaning: changes }),
   }
-  return createHash('sha256').update(canonicalJson(identity)).digest('base64url')
+}
+
+/** The key is a part of it: with another key it is another token, which the API may not accept. */
+function localIdentity({ grant, requestMay, parameters, lifetime }: LocalConnection): object {
+  return { grant, requestMay, parameters, lifetime }
 }
 
 /** A server may decide by any member of the header that the operator adds. `kid` and certificates only find the key. */

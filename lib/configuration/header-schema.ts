@@ -23,7 +23,8 @@ const refusedHeaders: Readonly<Record<string, string>> = {
   ),
 }
 
-function whyRefused(name: string): string | undefined {
+/** Undefined for a header that an element may set. */
+export function whyHeaderRefused(name: string): string | undefined {
   const folded = name.toLowerCase()
   if (Object.hasOwn(refusedHeaders, folded)) return refusedHeaders[folded]
   if (folded.startsWith('content-')) return byTokenwell
@@ -32,7 +33,7 @@ function whyRefused(name: string): string | undefined {
 
 function complainOf(name: string, value: unknown): readonly string[] {
   if (!isHeaderName(name)) return ["A header name may have only letters, digits and !#$%&'*+-.^_`|~ (RFC 9110)."]
-  const refused = whyRefused(name)
+  const refused = whyHeaderRefused(name)
   if (refused !== undefined) return [`Take out the header ${name}: ${refused}.`]
   if (isSecretReference(value)) return []
   // An encoded user and password look like any other text.

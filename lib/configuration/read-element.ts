@@ -1,10 +1,11 @@
 import * as v from 'valibot'
 import { isJsonObject } from '../base/decoding.ts'
-import { droppedAttributes, droppedKinds } from './dropped-attributes.ts'
+import { droppedAttributes } from './dropped-attributes.ts'
 import { type ElementReference, type Elements, type Kind, kinds } from './element.ts'
 import { elementSchemas } from './element-schema.ts'
 import type { ElementReading } from './element-store.ts'
-import { type Finding, nearestName } from './finding.ts'
+import type { Finding } from './finding.ts'
+import { nearestName } from './nearest-name.ts'
 import { isElementId } from './value-syntax.ts'
 
 /**
@@ -142,7 +143,6 @@ export function checkIds(kind: Kind, ids: Iterable<string>): Finding[] {
 /** The finding for a name that is not the name of a kind. */
 export function whyNoKind(name: string): string {
   const bare = name.replace(/^zosconnect_/, '')
-  if (Object.hasOwn(droppedKinds, bare)) return `${name}: ${droppedKinds[bare]}`
   const nearest = nearestName(bare, kinds)
   if (nearest) return `${name}: There is no such kind of element. Did you mean ${nearest}?`
   const known = kinds.join(', ')

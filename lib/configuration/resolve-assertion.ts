@@ -1,6 +1,6 @@
 import type { AssertionOrigin } from './advice-on-assertion.ts'
-import type { AssertionConfiguration } from './connection.ts'
-import type { ElementReference, JwtBuilder } from './element.ts'
+import type { AssertionConfiguration } from './assertion-configuration.ts'
+import type { AuthTokenLocal, ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
 import { refuseSettingOmitted } from './omitted.ts'
@@ -26,19 +26,10 @@ export function resolveAssertion(
 
   const element: ElementReference = { kind: 'jwtBuilder', id: tokenConfig.tokenGeneratorRef }
   const tokenElement: ElementReference = { kind: 'oAuthTokenConfig', id: tokenConfigId }
-  const written = tokenConfig.claims ?? {}
-  const key = resolveKey(resolution, element, builder)
-  const audiences = resolveAudiences(resolution, element, builder, { claims: written, serverId })
-  if (!key || !audiences) return undefined
+  const audiences = resolveAudiences(resolution, element, builder, { claims: tokenConfig.claims ?? {}, serverId })
+  const assertion = assemble(resolution, element, builder, { tokenElement, tokenConfig, audiences })
+  if (!assertion) return undefined
 
-  const assertion: AssertionConfiguration = {
-    issuer: builder.issuer ?? `${deployment.publicUrl}/jwt/${element.id}`,
-    ...(tokenConfig.tokenSubject !== undefined && { subject: tokenConfig.tokenSubject }),
-    audiences,
-    ...ownAttributes(builder),
-    claims: withoutFixedClaims(written, tokenElement, findings),
-    key,
-  }
   const server = graph.get('authorizationServer', serverId)
   demandBeginBeforeEnd(assertion, element, findings)
   refuseSettingOmitted(builder, tokenConfig, { builder: element, tokenConfig: tokenElement, use }, findings)
@@ -49,6 +40,47 @@ export function resolveAssertion(
     jwkSet: `${deployment.publicUrl}/jwt/${element.id}/jwk`,
   })
   return assertion
+}
+
+/** Resolves the JWT that is itself the token of an API. It need not have `aud` and `sub`. */
+export function resolveLocalAssertion(
+  resolution: Resolution,
+  tokenElement: ElementReference,
+  attributes: AuthTokenLocal,
+): AssertionConfiguration | undefined {
+  const builder = resolution.graph.get('jwtBuilder', attributes.tokenGeneratorRef)
+  if (!builder) return undefined
+  const element: ElementReference = { kind: 'jwtBuilder', id: attributes.tokenGeneratorRef }
+  const { audiences = [] } = builder
+  const assertion = assemble(resolution, element, builder, { tokenElement, tokenConfig: attributes, audiences })
+  if (assertion) demandBeginBeforeEnd(assertion, element, resolution.findings)
+  return assertion
+}
+
+interface AssertionParts {
+  readonly tokenElement: ElementReference
+  readonly tokenConfig: Pick<AuthTokenLocal, 'tokenSubject' | 'claims'>
+  /** Undefined if they can't be resolved. Then there is a finding. */
+  readonly audiences: readonly string[] | undefined
+}
+
+function assemble(
+  resolution: Resolution,
+  element: ElementReference,
+  builder: JwtBuilder,
+  { tokenElement, tokenConfig: { tokenSubject, claims = {} }, audiences }: AssertionParts,
+): AssertionConfiguration | undefined {
+  const { deployment, findings } = resolution
+  const key = resolveKey(resolution, element, builder)
+  if (!key || !audiences) return undefined
+  return {
+    issuer: builder.issuer ?? `${deployment.publicUrl}/jwt/${element.id}`,
+    ...(tokenSubject !== undefined && { subject: tokenSubject }),
+    audiences,
+    ...ownAttributes(builder),
+    claims: withoutFixedClaims(claims, tokenElement, findings),
+    key,
+  }
 }
 
 /** RFC 7523 section 3: the subject of a client's assertion is the client id. */

@@ -1,4 +1,4 @@
-import { assertionsOfGrant, type Connection, type Grant } from './connection.ts'
+import { assertionsOfGrant, type Grant, type ServedConnection } from './connection.ts'
 import { type AuthorizationServer, type ElementReference, keyOf, type OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
@@ -7,7 +7,7 @@ import { resolveAssertion } from './resolve-assertion.ts'
 import { sslIdOf } from './resolve-far-end.ts'
 import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
-type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>
+type ResolvedClient = Pick<ServedConnection, 'clientId' | 'clientAuthentication'>
 type Method = NonNullable<OAuthConfig['clientAuthentication']>
 
 /** What a client authenticates with. */

@@ -1,24 +1,23 @@
-import { authorizationDetails, writeDetails } from './authorization-details.ts'
-import { type ConfiguredParameters, type Connection, namesUser, type Warming } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { checkDirectInvocation } from './direct-invocation.ts'
-import { type ElementReference, type EndpointConnection, keyOf, type OAuthConfig } from './element.ts'
+import { type ElementReference, keyOf } from './element.ts'
 import { type Advisor, type Resolution, startResolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
 import {
   ConfigurationError,
   ConnectionDisabledError,
   type Finding,
-  type FindingList,
   isMistake,
   UnknownConnectionError,
 } from './finding.ts'
-import { tokenExchange } from './grant-type.ts'
-import { resolveClientAuthentication } from './resolve-client-authentication.ts'
-import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
-import { resolveGrant } from './resolve-grant.ts'
-import { passedOnMembers } from './resolve-host-from.ts'
-import { foldedParameterName } from './value-syntax.ts'
+import { resolveAuthToken } from './resolve-auth-token.ts'
+import { resolveAuthTokenLocal } from './resolve-auth-token-local.ts'
+import { refuseSameHeaders, resolveAuthentications } from './resolve-authentications.ts'
+import { resolveApi } from './resolve-far-end.ts'
+import { resolveOAuthConfig } from './resolve-oauth-config.ts'
+import { resolveWarming } from './resolve-warming.ts'
+import type { TokenOrigin } from './token-origin.ts'
 
 /**
  * Reads only the elements of one connection and sets all defaults.
@@ -92,165 +91,39 @@ function isStopped({ graph, findings }: Resolution, element: ElementReference): 
 function assemble(resolution: Resolution, name: string): Connection | undefined {
   const { graph, findings } = resolution
   const endpoint = graph.get('endpointConnection', name)
-  const config = graph.get('oAuthConfig', endpoint?.authenticationConfigRef)
-  if (!endpoint || !config) return undefined
+  if (!endpoint) return undefined
 
   const root: ElementReference = { kind: 'endpointConnection', id: name }
   if (endpoint.directInvocation === true) checkDirectInvocation(root, findings)
-  const element: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
-  const grant = resolveGrant(resolution, element, config)
-  checkScopes(resolution, config, element)
-  resolution.advice?.onConfig(config, element)
-  checkRequestMay(config, element, findings)
-  const warming = resolveWarming(endpoint, config, root, findings)
+  const references = resolveAuthentications(resolution, root, endpoint)
+  const origins = references.filter(({ kind }) => kind !== 'authData').map((each) => resolveToken(resolution, each))
+  const basic = references.find(({ kind }) => kind === 'authData')
+  const tokens = origins.filter((each) => each !== undefined)
+  refuseSameHeaders(tokens, basic, findings)
+  const api = resolveApi(resolution, name, endpoint, { references, basic })
+  const warming = resolveWarming(endpoint, tokens, root, findings)
+  if (origins.includes(undefined) || references.length < endpoint.authenticationConfigRef.length) return undefined
 
-  const api = resolveApi(resolution, name, endpoint, config)
-  const passOn = passedOnMembers(config)
-  const authorizationServer = resolveAuthorizationServer(resolution, config.authServerRef)
-  const authentication = resolveClientAuthentication(resolution, element, config, grant)
-  if (!authorizationServer || !authentication || !grant) return undefined
-
-  return {
+  const base = {
     name,
     elements: graph.readings.map(({ reference }) => keyOf(reference)),
     ...(api && { api }),
-    grant,
-    ...authentication,
-    authorizationServer,
-    parameters: parametersOf(config),
-    ...(passOn.length > 0 && { passOn }),
-    ...(config.requestMay && { requestMay: config.requestMay }),
     ...(endpoint.clientCertificateSubjects && { clientCertificateSubjects: endpoint.clientCertificateSubjects }),
-    ...(warming && { warming }),
   }
+  const [main, ...others] = tokens.map((token) => ({ ...base, ...token, ...(warming && { warming }) }))
+  if (!main) return base
+  return { ...main, ...(others.length > 0 && { others: others.map((each) => ({ ...each, isFurther: true })) }) }
 }
 
-/** The server would read such a scope as two. */
-function checkScopes({ graph, findings }: Resolution, config: OAuthConfig, element: ElementReference): void {
-  const { scopeSeparator } = graph.get('authorizationServer', config.authServerRef) ?? {}
-  if (scopeSeparator === undefined) return
-  const listed = config.requestMay?.['scope'] ?? []
-  const scopes = { scope: config.scope, defaultScope: config.defaultScope, requestMay: listed === true ? [] : listed }
-  for (const [attribute, values] of Object.entries(scopes)) {
-    const scope = values?.find((each) => each.includes(scopeSeparator))
-    if (scope === undefined) continue
-    findings.addMistake(
-      element,
-      attribute,
-      `The scope ${JSON.stringify(scope)} contains the scopeSeparator of authorizationServer/${config.authServerRef}. Write its parts as a list of scopes, or correct scopeSeparator.`,
-    )
+function resolveToken(resolution: Resolution, element: ElementReference): TokenOrigin | undefined {
+  switch (element.kind) {
+    case 'authToken':
+      return resolveAuthToken(resolution, element)
+    case 'authTokenLocal':
+      return resolveAuthTokenLocal(resolution, element)
+    default:
+      return resolveOAuthConfig(resolution, element)
   }
-}
-
-/** If a request omits a parameter, the server chooses its value, perhaps one that the operator does not list. */
-function checkRequestMay(config: OAuthConfig, element: ElementReference, findings: FindingList): void {
-  const { requestMay = {} } = config
-  const { further: parameters } = parametersOf(config)
-  checkDefaultScope(config, element, findings)
-  for (const name of ['scope', 'resource', 'audience'] as const)
-    if (Array.isArray(requestMay[name]) && !hasDefault(config, name)) {
-      const attributes = name === 'scope' ? 'scope or defaultScope' : name
-      findings.addMistake(
-        element,
-        'requestMay',
-        `It lists values of ${name}, but no default: the server would choose the ${name} of a request without it. Set ${attributes} to the default.`,
-      )
-    }
-  for (const [name, allowed] of Object.entries(requestMay))
-    if (Array.isArray(allowed) && !byAttribute.includes(name) && !Object.hasOwn(parameters, name)) {
-      const toSet = attributeOf[name] ?? `${name} in parameters`
-      findings.addWarning(
-        element,
-        'requestMay',
-        `It lists values of ${name}. If a request has no ${name}, the authorization server chooses the value. To prevent that, set ${toSet}.`,
-      )
-    }
-  const twin = Object.keys(requestMay).find((name) => twinOf(name, Object.keys(parameters)) !== undefined)
-  const configured = twin === undefined ? undefined : twinOf(twin, Object.keys(parameters))
-  if (twin !== undefined)
-    findings.addMistake(
-      element,
-      'requestMay',
-      `It names ${twin} and parameters names ${configured}: some servers read them as the same parameter. Write both names alike.`,
-    )
-}
-
-/** Parameters that are not set in `parameters`. */
-const attributeOf: Readonly<Record<string, string>> = {
-  requested_token_type: 'requestedTokenType',
-  [authorizationDetails]: 'authorizationDetails',
-}
-const byAttribute: readonly string[] = ['scope', 'resource', 'audience', 'username']
-
-function hasDefault({ scope, resource, audience, defaultScope }: OAuthConfig, name: 'scope' | 'resource' | 'audience') {
-  const values = { scope: scope?.length ? scope : defaultScope, resource, audience }
-  return values[name] !== undefined
-}
-
-function twinOf(name: string, others: readonly string[]): string | undefined {
-  return others.find((other) => other !== name && foldedParameterName(other) === foldedParameterName(name))
-}
-
-function checkDefaultScope(
-  { defaultScope, scope, requestMay = {} }: OAuthConfig,
-  element: ElementReference,
-  findings: FindingList,
-): void {
-  if (defaultScope === undefined) return
-  const { scope: listed } = requestMay
-  if (scope !== undefined)
-    findings.addMistake(
-      element,
-      'defaultScope',
-      'It has no effect when scope is set. Take out one of the two attributes.',
-    )
-  else if (!Array.isArray(listed) || defaultScope.length === 0 || !defaultScope.every((each) => listed.includes(each)))
-    findings.addMistake(element, 'defaultScope', 'It must be one or more of the scopes that requestMay lists.')
-}
-
-function parametersOf({ resource = [], audience, parameters = {}, ...config }: OAuthConfig): ConfiguredParameters {
-  const scope = config.scope ?? config.defaultScope ?? []
-  const { requestedTokenType, authorizationDetails: details } = config
-  const further = {
-    ...parameters,
-    ...(requestedTokenType !== undefined && { requested_token_type: requestedTokenType }),
-    ...(details && { [authorizationDetails]: writeDetails(details) }),
-  }
-  return { scope, resource, ...(audience !== undefined && { audience }), further }
-}
-
-const defaults = { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 } as const
-
-/** Undefined if warm runs must not or can't renew tokens. Then attributes without effect get a warning. */
-function resolveWarming(
-  { warm, warmIdle, warmVariants }: EndpointConnection,
-  { grantType, subjectTokenRef, claimsFromRequest = {} }: OAuthConfig,
-  element: ElementReference,
-  findings: FindingList,
-): Warming | undefined {
-  const needsToken = grantType === tokenExchange && subjectTokenRef === undefined
-  const isForUsers = namesUser(claimsFromRequest)
-  const isPossible = grantType !== 'password' && !needsToken && !isForUsers
-  if (isPossible && warm !== false)
-    return {
-      idleMilliseconds: warmIdle ?? defaults.idleMilliseconds,
-      // A value from the operator also holds for tokens with a short lifetime.
-      ...(warmIdle === undefined && { idleLifetimes: defaults.idleLifetimes }),
-      maximumVariants: warmVariants ?? defaults.maximumVariants,
-    }
-
-  const reason = isPossible
-    ? 'warm is false'
-    : needsToken
-      ? 'renewing the token takes the subject_token, which only the caller has'
-      : isForUsers
-        ? 'each token is for a user, and only the request names the user (claimsFromRequest)'
-        : "renewing a token of the password grant takes the user's password, which only the caller has"
-  // `warm: false` itself has an effect.
-  const ignored = { warm: warm || undefined, warmIdle, warmVariants }
-  for (const [attribute, value] of Object.entries(ignored))
-    if (value !== undefined) findings.addWarning(element, attribute, `It has no effect: ${reason}. Take it out.`)
-  return undefined
 }
 
 /** Freezes the value and everything in it, and returns it. */

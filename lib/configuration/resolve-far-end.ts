@@ -1,23 +1,16 @@
-import type {
-  ApiOfToken,
-  HttpProxy,
-  ProtectedApi,
-  ResolvedAuthorizationServer,
-  TlsConfiguration,
-  TokenRejection,
-  Transport,
-} from './connection.ts'
+import type { ApiOfToken, BasicAuthentication, ProtectedApi } from './api.ts'
+import type { ResolvedAuthorizationServer } from './connection.ts'
 import {
   type AuthorizationServer,
   defaultElementIds,
   type ElementReference,
   type EndpointConnection,
-  type OAuthConfig,
 } from './element.ts'
 import type { ElementGraph, Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
 import { isReachedDirectly } from './no-proxy.ts'
 import { resolveHostFrom } from './resolve-host-from.ts'
+import type { HttpProxy, TlsConfiguration, Transport } from './transport.ts'
 import { foldedParameterName } from './value-syntax.ts'
 
 const serverDefaults = {
@@ -122,39 +115,51 @@ export function resolveApi(
   resolution: Resolution,
   name: string,
   endpoint: EndpointConnection,
-  config: OAuthConfig,
+  { references, basic }: Authentications,
 ): ProtectedApi | ApiOfToken | undefined {
   const { findings } = resolution
   const element: ElementReference = { kind: 'endpointConnection', id: name }
-  const rejection = resolveRejection(resolution, endpoint, config)
-  const basePath = (endpoint.domainBasePath ?? '').replace(/\/+$/, '')
-  const hostFrom = resolveHostFrom(resolution, element, endpoint, config)
-  if (hostFrom)
-    return { hostFrom, basePath, ...resolveTransport(resolution, undefined, endpoint, apiDefaults), rejection }
+  const oAuthConfig = references.find(({ kind }) => kind === 'oAuthConfig')
+  const basicAuthentication = resolveBasicAuthentication(resolution, element, basic)
+  const own = {
+    basePath: (endpoint.domainBasePath ?? '').replace(/\/+$/, ''),
+    ...(basicAuthentication && { basicAuthentication }),
+  }
+  const hostFrom = oAuthConfig && resolveHostFrom(resolution, element, endpoint, oAuthConfig.id)
+  if (hostFrom) return { hostFrom, ...own, ...resolveTransport(resolution, undefined, endpoint, apiDefaults) }
   if (endpoint.host === undefined) {
-    const configElement: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
-    if (!findings.isWrittenWrong(element, 'host') && !findings.isWrittenWrong(configElement, 'hostFrom'))
+    const isWrong = oAuthConfig !== undefined && findings.isWrittenWrong(oAuthConfig, 'hostFrom')
+    if (!findings.isWrittenWrong(element, 'host') && !isWrong)
       resolution.advice?.onEndpointWithoutHost(endpoint, element)
     return undefined
   }
 
   const url = resolveUrl(resolution, element, endpoint.host, endpoint.port)
-  return { origin: url.origin, basePath, ...resolveTransport(resolution, url, endpoint, apiDefaults), rejection }
+  return { origin: url.origin, ...own, ...resolveTransport(resolution, url, endpoint, apiDefaults) }
 }
 
-/** z/OS Connect documents the value 2 but does not implement it. */
-function resolveRejection(
-  { findings }: Resolution,
-  { authenticationConfigRef }: EndpointConnection,
-  { tokenRetryCheckLevel = 3 }: OAuthConfig,
-): TokenRejection {
-  if (tokenRetryCheckLevel === 2)
+/** The elements that authenticate the calls, and the `authData` among them. */
+interface Authentications {
+  readonly references: readonly ElementReference[]
+  readonly basic: ElementReference | undefined
+}
+
+/** RFC 7617 section 2: the user ends at the first colon. */
+function resolveBasicAuthentication(
+  { graph, findings }: Resolution,
+  element: ElementReference,
+  { id }: { readonly id?: string } = {},
+): BasicAuthentication | undefined {
+  const authData = graph.get('authData', id)
+  if (id === undefined || !authData) return undefined
+  const { user, passwordSecret } = authData
+  if (user.includes(':'))
     findings.addMistake(
-      { kind: 'oAuthConfig', id: authenticationConfigRef },
-      'tokenRetryCheckLevel',
-      'The value 2 is not implemented, neither in Tokenwell nor in z/OS Connect. Use 1 for any 401, or 3 for a 401 that says invalid_token.',
+      element,
+      'authenticationConfigRef',
+      `The user of authData/${id} has a colon: the API would read the rest as password (RFC 7617 section 2). Use a user name without a colon.`,
     )
-  return tokenRetryCheckLevel === 1 ? 'any_401' : 'invalid_token'
+  return { id, user, passwordSecret }
 }
 
 function resolveUrl({ findings }: Resolution, element: ElementReference, host: string, port: number | undefined): URL {

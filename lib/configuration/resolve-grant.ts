@@ -1,4 +1,4 @@
-import type { ExchangedToken, Grant, JwtBearerGrant, TokenExchangeGrant } from './connection.ts'
+import type { ExchangedToken, JwtBearerGrant, OAuthGrant, TokenExchangeGrant } from './connection.ts'
 import type { AssertionParameters, ElementReference, OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
@@ -22,7 +22,7 @@ export function resolveGrant(
   resolution: Resolution,
   element: ElementReference,
   config: OAuthConfig,
-): Grant | undefined {
+): OAuthGrant | undefined {
   const { findings } = resolution
   const { grantType: type = 'client_credentials' } = config
   refuseAttributesOfOtherGrants(config, element, findings)

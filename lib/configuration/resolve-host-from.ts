@@ -1,4 +1,4 @@
-import type { HostFrom } from './connection.ts'
+import type { HostFrom } from './api.ts'
 import type { ElementReference, EndpointConnection, OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import { isLocalHost } from './host-pattern.ts'
@@ -7,9 +7,10 @@ import { isLocalHost } from './host-pattern.ts'
 export function resolveHostFrom(
   { graph, deployment, findings }: Resolution,
   endpoint: ElementReference,
-  { host, port, proxyConfigRef, authenticationConfigRef: id }: EndpointConnection,
-  { hostFrom }: OAuthConfig,
+  { host, port, proxyConfigRef }: EndpointConnection,
+  id: string,
 ): HostFrom | undefined {
+  const { hostFrom } = graph.get('oAuthConfig', id) ?? {}
   if (!hostFrom) return undefined
   for (const [attribute, value] of Object.entries({ host, port }))
     if (value !== undefined)

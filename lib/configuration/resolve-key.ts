@@ -1,4 +1,4 @@
-import type { GeneratedKey, KeyReference } from './connection.ts'
+import type { GeneratedKey, KeyReference } from './assertion-configuration.ts'
 import { type Deployment, secretPrefix } from './deployment.ts'
 import { type CertificateThumbprint, defaultElementIds, type ElementReference, type JwtBuilder } from './element.ts'
 import { type Resolution, startResolution } from './element-graph.ts'

@@ -1,7 +1,8 @@
 import { parseJson } from '../base/decoding.ts'
+import type { Warming } from '../configuration/connection.ts'
 import { pastTime, wholeNumberWithin } from './believable.ts'
 import type { ConnectionState, StagedGeneration } from './connection-state.ts'
-import type { Variant, WarmingPlan } from './kept-warm.ts'
+import type { Variant } from './kept-warm.ts'
 import { type WithLaterFields, withLaterFields } from './later-fields.ts'
 import type { RecordFields, StoredRecord } from './record-store.ts'
 
@@ -103,7 +104,7 @@ const mostVariants = 100
 const mostIdleLifetimes = 100
 const mostConcurrency = 1_000
 
-function readPlan(fields: RecordFields): WarmingPlan | undefined {
+function readPlan(fields: RecordFields): Warming | undefined {
   const { authorizationServer } = fields
   const idleMilliseconds = wholeNumberWithin(fields['idleMilliseconds'], leastIdleMilliseconds, mostIdleMilliseconds)
   const maximumVariants = wholeNumberWithin(fields['maximumVariants'], 1, mostVariants)

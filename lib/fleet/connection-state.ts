@@ -1,6 +1,7 @@
+import type { Warming } from '../configuration/connection.ts'
 import { isFingerprintOf } from '../configuration/connection-cache.ts'
 import { disabledFingerprint } from '../configuration/fingerprint.ts'
-import type { KeptWarm, WarmingPlan } from './kept-warm.ts'
+import type { KeptWarm } from './kept-warm.ts'
 
 /** The elements that count in the fleet, and those that are staged. */
 export interface ConnectionState extends KeptWarm {
@@ -29,7 +30,7 @@ export interface ElementsRevision {
   readonly fingerprint: string
   /** Fingerprints of the same elements in the forms of other versions. */
   readonly otherFingerprints?: readonly string[]
-  readonly warming?: WarmingPlan
+  readonly warming?: Warming
 }
 
 /** The state of a connection that no longer exists. */

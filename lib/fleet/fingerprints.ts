@@ -1,4 +1,4 @@
-import type { Connection } from '../configuration/connection.ts'
+import { type Connection, isServed, tokensOf } from '../configuration/connection.ts'
 import type { Fingerprints } from '../configuration/connection-cache.ts'
 import { fingerprintOf } from '../configuration/fingerprint.ts'
 import type { EarlierRecords } from './authentic-records.ts'
@@ -29,9 +29,10 @@ export function createFingerprints({
   return {
     formsOf(connection: Connection) {
       const plain = hashOf(connection)
-      const { clientCertificate } = connection.authorizationServer.tls
       // Tokens may be bound to the client certificate. Version 0.1 did not cover it.
-      const bound = clientCertificate === undefined ? [] : [clientCertificate]
+      const bound = tokensOf(connection).flatMap((token) =>
+        isServed(token) ? (token.authorizationServer.tls.clientCertificate ?? []) : [],
+      )
       const mac = sealing.fingerprint(JSON.stringify([connection.name, plain, ...bound]))
       // Before the keys have been read, no record can be written or compared.
       if (mac === undefined) return [plain]

@@ -3,15 +3,9 @@ import type { Warming } from '../configuration/connection.ts'
 /** The tokens of a connection that the warm runs renew. */
 export interface KeptWarm {
   /** Absent where none of its tokens is kept warm. */
-  readonly warming?: WarmingPlan
+  readonly warming?: Warming
   /** The last used first. */
   readonly variants: readonly Variant[]
-}
-
-/** What a warm run needs to renew tokens before they get stale, without reading the elements. */
-export interface WarmingPlan extends Warming {
-  readonly authorizationServer: string
-  readonly maximumConcurrency: number
 }
 
 /** One token of a connection: one combination of caller parameters. */

@@ -1,6 +1,6 @@
 import { type CallerRequest, isOwnRequest, type Token } from '../access-token/token.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
-import { type Connection, claimsFromRequestOf } from '../configuration/connection.ts'
+import { claimsFromRequestOf, type ServedConnection } from '../configuration/connection.ts'
 import { type Lease, LeaseLostError } from '../fleet/lease.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 import type { RequestKeys } from '../token-endpoint/request-keys.ts'
@@ -72,7 +72,7 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
     },
 
     /** Takes the second attempt that has helped the connection since the last call. */
-    takeHelpful({ name }: Connection): HelpfulAttempt | undefined {
+    takeHelpful({ name }: ServedConnection): HelpfulAttempt | undefined {
       const attempt = helpful.get(name)
       helpful.delete(name)
       return attempt

@@ -1,4 +1,5 @@
 import { describeFailure, type Failure } from '../base/tokenwell-error.ts'
+import { isServed } from '../configuration/connection.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
@@ -64,7 +65,7 @@ export function createStatusReader(dependencies: StatusReaderDependencies) {
 
   async function statusOf(listed: ListedConnection): Promise<ConnectionStatus> {
     const { connection, findings } = listed
-    const server = connection?.authorizationServer.id
+    const server = connection && isServed(connection) ? connection.authorizationServer.id : undefined
     const dated = connection ? await secretDates.of(connection, now()) : []
     return {
       ...listed,

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Caller } from '../access-token/caller.ts'
 import { type TokenRequest, tokenKey } from '../access-token/token.ts'
-import { assertionsOfGrant, type Connection, secretsInHeaders } from '../configuration/connection.ts'
+import { secretsInBody } from '../configuration/body-leaf.ts'
+import { assertionsOfGrant, type ServedConnection, secretsInHeaders } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { TokenRequestContext } from '../token-endpoint/token-client.ts'
 
@@ -67,12 +68,16 @@ function nameOf(kind: CoolDownKind | 'user', parts: readonly unknown[]): string 
   return `${kind} ${JSON.stringify(parts)}`
 }
 
-async function clientIdentity(connection: Connection, secrets: SecretCache): Promise<readonly unknown[]> {
+async function clientIdentity(connection: ServedConnection, secrets: SecretCache): Promise<readonly unknown[]> {
   const { clientId, clientAuthentication, grant, authorizationServer } = connection
   const { tokenEndpoint, tls, headers } = authorizationServer
   const contents = await contentsOf([...secretsOfClient(connection), tls.clientCertificate], secrets)
   const identity = [tokenEndpoint, clientId, clientAuthentication, tls.clientCertificate, contents]
-  return [...identity, ...(assertionsOfGrant(grant).length > 0 ? [grant] : []), ...(headers ? [headers] : [])]
+  return [
+    ...identity,
+    ...(assertionsOfGrant(grant).length > 0 || grant.type === 'authToken' ? [grant] : []),
+    ...(headers ? [headers] : []),
+  ]
 }
 
 /** The names of the secrets that authenticate the client, sign its grant and are in its headers. */
@@ -80,18 +85,19 @@ export function secretsOfClient({
   clientAuthentication: way,
   grant,
   authorizationServer,
-}: Connection): readonly string[] {
+}: ServedConnection): readonly string[] {
   const names = [
     ...('passwordSecret' in way ? [way.passwordSecret] : []),
     ...(way.method === 'tls_client_auth' ? [authorizationServer.tls.clientCertificate] : []),
     ...('assertion' in way ? [way.assertion.key.location] : []),
     ...assertionsOfGrant(grant).map(({ key }) => key.location),
     ...secretsInHeaders(authorizationServer),
+    ...(grant.type === 'authToken' ? secretsInBody(grant.request.body?.structure) : []),
   ]
   return names.filter((name) => name !== undefined)
 }
 
-function secretsOfWay({ authorizationServer: { tls, proxy } }: Connection): readonly (string | undefined)[] {
+function secretsOfWay({ authorizationServer: { tls, proxy } }: ServedConnection): readonly (string | undefined)[] {
   return [tls.trustStore, tls.clientCertificate, proxy?.credentials?.passwordSecret]
 }
 
@@ -108,7 +114,7 @@ async function contentsOf(names: readonly (string | undefined)[], secrets: Secre
 export const passwordQuotas = { ofCaller: 3, ofAll: 30 } as const
 
 /** The names under which password guesses for a user are counted, and the limit for each. */
-export function passwordQuotaNames({ authorizationServer }: Connection, request: TokenRequest, caller: Caller) {
+export function passwordQuotaNames({ authorizationServer }: ServedConnection, request: TokenRequest, caller: Caller) {
   const user = [authorizationServer.tokenEndpoint, foldUser(request.username ?? '')]
   return [
     { name: nameOf('user', [...user, caller]), most: passwordQuotas.ofCaller },

@@ -103,7 +103,7 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     const key = memory.keyOf(request)
     const cached = memory.get(key)?.token
     const found = await find({ key, request, deadline: lookup.deadline, ...(cached && { cached }) })
-    memory.put(lookup.key, found.token, startedAt)
+    if (!found.token.isForOneRequest) memory.put(lookup.key, found.token, startedAt)
     return found
   }
 

@@ -16,6 +16,7 @@ import { type Admission, admit } from '../admission/admit-request.ts'
 import { withoutRepetition } from '../admission/repetition.ts'
 import type { Pause } from '../base/time.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
+import { isServed, type TokenConnection, tokensOf } from '../configuration/connection.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { ConnectionDisabledError } from '../configuration/finding.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
@@ -31,6 +32,7 @@ import type { Attempts, LeasedContext } from './attempts.ts'
 import type { OutcomeLog } from './connection-status.ts'
 import type { NamedRequest } from './cool-down-names.ts'
 import type { Clearance, CoolDownPolicy, Verdict } from './cool-down-policy.ts'
+import type { LocalTokens } from './local-tokens.ts'
 import { retryDelay } from './retry-policy.ts'
 import type { HelpfulAttempt } from './second-attempt.ts'
 import type { StoredToken, TokenCache } from './token-cache.ts'
@@ -55,6 +57,9 @@ export interface TokenNeed {
   /** Whether a passing failure is not retried: no caller waits, and the request is likely to fail. */
   readonly isOnce?: boolean | undefined
 }
+
+/** What a token is obtained from: a server, or a key of Tokenwell. */
+export type TokenContext = Omit<LeasedContext, 'connection'> & { readonly connection: TokenConnection }
 
 /** What is known before a token is requested. */
 export interface KnownBefore {
@@ -88,6 +93,7 @@ export interface FromServerDependencies {
   readonly signers: SignerCache
   readonly coolDownPolicy: CoolDownPolicy
   readonly attempts: Attempts
+  readonly localTokens: LocalTokens
   readonly outcomes: OutcomeLog
   readonly now: () => number
   /** From 0 up to 1. */
@@ -103,7 +109,7 @@ export type FromServer = ReturnType<typeof createFromServer>
 
 export function createFromServer(dependencies: FromServerDependencies) {
   const { connections, cache, secretsVersion, secrets, signers, coolDownPolicy } = dependencies
-  const { attempts, outcomes, now, random, pause, log } = dependencies
+  const { attempts, localTokens, outcomes, now, random, pause, log } = dependencies
   let knownVersion: string | undefined
   let mayHoldOlder = false
 
@@ -126,6 +132,7 @@ export function createFromServer(dependencies: FromServerDependencies) {
         ...{ ...admission, request, deadline, lease, isOnce, previous },
         mendedAt: lease.mendedAt(),
       })
+      if (token.isForOneRequest) return await handOutOnce(lease, token)
       return {
         outcome: 'renewed',
         ...(await cache.store(lease, token, repeatableRequest(request), isUse ? request : undefined)),
@@ -138,12 +145,20 @@ export function createFromServer(dependencies: FromServerDependencies) {
     }
   }
 
-  /** Requests a token without storing it. Failures are noted, and begin cool-downs. */
-  async function requestToken(context: LeasedContext): Promise<Token> {
-    const { name } = context.connection
+  async function handOutOnce(lease: Lease, token: Token): Promise<Obtained> {
+    await unlessUnavailable(() => lease.release(lease.waitUntil), undefined)
+    return { outcome: 'renewed', token, isCurrent: false, isShared: false }
+  }
+
+  /** Obtains a token without storing it. Failures are noted, and begin cool-downs. */
+  async function requestToken(context: TokenContext): Promise<Token> {
+    const { connection } = context
+    const { name } = connection
     try {
       await refreshSecrets()
-      const token = await requestWithRetries(context)
+      const token = isServed(connection)
+        ? await requestWithRetries({ ...context, connection })
+        : await localTokens.sign(connection, context.parameters)
       outcomes.noteToken(name)
       return token
     } catch (error) {
@@ -227,7 +242,9 @@ export function createFromServer(dependencies: FromServerDependencies) {
 
   async function isOwnTokenIssued({ connection, deadline, fingerprint }: LeasedContext): Promise<boolean> {
     if (!hasTimeFor(connection.authorizationServer, deadline - now())) return false
-    const request = { caller: knownCallers.tokenwell, connection: connection.name, further: {} }
+    const { authentication, isFurther } = connection
+    const named = isFurther && { authentication: authentication.id }
+    const request = { caller: knownCallers.tokenwell, connection: connection.name, ...named, further: {} }
     const look = await unlessUnavailable(() => cache.look(connection.name, tokenKey(request), now()), undefined)
     const previous = look?.token
     if (!look || !previous) return false
@@ -291,8 +308,6 @@ function renewalPause(error: TokenwellError): number {
 
 /** What the fleet learns about the elements of a token request. */
 export function revisionOf({ connection, fingerprint, otherFingerprints = [] }: KnownConnection): ElementsRevision {
-  const { warming, authorizationServer } = connection
-  const { id, maximumConcurrency } = authorizationServer
-  const plan = warming && { ...warming, authorizationServer: id, maximumConcurrency }
-  return { fingerprint, otherFingerprints, ...(plan && { warming: plan }) }
+  const { warming } = tokensOf(connection)[0] ?? {}
+  return { fingerprint, otherFingerprints, ...(warming && { warming }) }
 }

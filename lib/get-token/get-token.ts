@@ -89,7 +89,8 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
       try {
         const { token, source, isNew } = await singleFlight.join(key, find, deadline)
         // A token that another request found may not answer this one, which may reject it or need a longer lifetime.
-        if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, asked)
+        const isForOthers = !token.isForOneRequest && (isNew || isAnswer(token, request, now()))
+        if (isOurs || isForOthers) return handOut(token, source, asked)
       } catch (error) {
         if (isOurs || !concernsAnother(error, request)) throw error
       }

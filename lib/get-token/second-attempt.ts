@@ -1,4 +1,4 @@
-import type { Connection } from '../configuration/connection.ts'
+import type { ServedConnection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
@@ -31,7 +31,7 @@ export interface SecondAttemptPolicyDependencies {
 export type SecondAttemptPolicy = ReturnType<typeof createSecondAttemptPolicy>
 
 export function createSecondAttemptPolicy({ keys, clockOffsets, secrets, log }: SecondAttemptPolicyDependencies) {
-  function byClock({ authorizationServer: { id } }: Connection, { clockOffset }: RefusedError): SecondAttempt {
+  function byClock({ authorizationServer: { id } }: ServedConnection, { clockOffset }: RefusedError): SecondAttempt {
     if (!clockOffset) return { kind: 'none' }
     const offsetBefore = clockOffsets.of(id)
     const milliseconds = clockOffset.isGuess ? offsetBefore + clockOffset.milliseconds : clockOffset.milliseconds
@@ -41,7 +41,7 @@ export function createSecondAttemptPolicy({ keys, clockOffsets, secrets, log }: 
     return clockOffset.isGuess ? { kind: 'by_guessed_clock', offsetBefore } : { kind: 'repeat' }
   }
 
-  async function hasNewerSecret(connection: Connection): Promise<boolean> {
+  async function hasNewerSecret(connection: ServedConnection): Promise<boolean> {
     const refreshed = secretsOfClient(connection).map((secret) => unlessUnusable(() => secrets.refresh(secret)))
     const isNewer = (await Promise.all(refreshed)).includes(true)
     if (isNewer) log({ event: 'newer_secret_found', connection: connection.name })
@@ -56,7 +56,7 @@ export function createSecondAttemptPolicy({ keys, clockOffsets, secrets, log }: 
      * 3. By the server's words, the clocks differ.
      * 4. There is a previous key, which a server that doesn't know the new one yet still accepts.
      */
-    async choose(connection: Connection, refusal: RefusedError): Promise<SecondAttempt> {
+    async choose(connection: ServedConnection, refusal: RefusedError): Promise<SecondAttempt> {
       const isMeasured = refusal.clockOffset?.isGuess === false
       if (isMeasured) return byClock(connection, refusal)
       if (await hasNewerSecret(connection)) return { kind: 'repeat' }
@@ -70,7 +70,7 @@ export function createSecondAttemptPolicy({ keys, clockOffsets, secrets, log }: 
     },
 
     /** Undoes a guessed clock offset that didn't help. */
-    noteUseless({ authorizationServer: { id } }: Connection, attempt: HelpfulAttempt): void {
+    noteUseless({ authorizationServer: { id } }: ServedConnection, attempt: HelpfulAttempt): void {
       if (attempt.kind === 'by_guessed_clock') clockOffsets.learn(id, attempt.offsetBefore)
     },
   }

@@ -1,4 +1,4 @@
-import type { GeneratedKey } from '../configuration/connection.ts'
+import type { GeneratedKey } from '../configuration/assertion-configuration.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key.ts'

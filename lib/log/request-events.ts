@@ -37,9 +37,7 @@ export const requestEvents = {
     isShownWhileServing: true,
   }),
   /** The call is repeated: with another token, over another connection, or with another client certificate. */
-  api_call_repeated: row<
-    OfConnection & { readonly reason: 'token_rejected' | 'dead_connection' | 'newer_certificate' }
-  >({
+  api_call_repeated: row<OfConnection & { readonly reason: 'token_rejected' | 'dead_connection' | 'newer_secret' }>({
     level: 'info',
     metrics: ({ reason }) => (reason === 'token_rejected' ? { ApiTokensRejected: 1 } : undefined),
     dimensions: ['connection'],

@@ -1,8 +1,10 @@
 import { knownCallers } from '../access-token/caller.ts'
 import { keptToken, type RepeatableRequest, type Token } from '../access-token/token.ts'
+import { admitAuthentication } from '../admission/admit-authentication.ts'
 import { admitRequest } from '../admission/admit-request.ts'
 import { forEachAtMost } from '../base/semaphore.ts'
 import { inTime, type Pause } from '../base/time.ts'
+import type { Warming } from '../configuration/connection.ts'
 import type { KnownConnection } from '../configuration/connection-cache.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import type { ConnectionRecord } from '../fleet/connection-record.ts'
@@ -73,9 +75,11 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
     lease: Lease,
   ): Promise<Token | undefined> {
     const request = { caller: knownCallers.tokenwell, connection: name.group, ...asked }
-    const parameters = admitRequest(latest.connection, request)
+    const connection = admitAuthentication(latest.connection, request)
+    const parameters = admitRequest(connection, request)
     const issued = await fromServer.requestToken({
       ...latest,
+      connection,
       parameters,
       request,
       deadline,
@@ -87,16 +91,16 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
 
   async function stageEach(
     latest: KnownConnection,
-    { generation }: StagedGeneration,
+    { generation, maximumConcurrency }: StagedGeneration & Pick<Warming, 'maximumConcurrency'>,
     variants: readonly string[],
     until: number,
     renewals: Map<string, Renewal>,
   ): Promise<void> {
-    const { name: group, authorizationServer } = latest.connection
+    const { name: group } = latest.connection
     const underWay: Renewal = { outcome: 'under_way', connection: group }
     let waiting = variants
     while (waiting.length > 0) {
-      await forEachAtMost(authorizationServer.maximumConcurrency, waiting, async (id) => {
+      await forEachAtMost(maximumConcurrency, waiting, async (id) => {
         const wanted = { name: { group, id }, latest, generation, deadline: until }
         renewals.set(id, await unlessUnavailable(() => stageOne(wanted), underWay))
       })
@@ -121,7 +125,7 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
       const renewals = new Map<string, Renewal>()
       if (!warming || !staged) return renewals
       const ids = warmVariants({ warming, variants }, now()).map(({ id }) => id)
-      await inTime(stageEach(latest, staged, ids, until, renewals), until - now(), pause, () => {})
+      await inTime(stageEach(latest, { ...staged, ...warming }, ids, until, renewals), until - now(), pause, () => {})
       return renewals
     },
   }

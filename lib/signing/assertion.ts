@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { AssertionConfiguration } from '../configuration/connection.ts'
+import type { AssertionConfiguration } from '../configuration/assertion-configuration.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { Signer } from './signer.ts'
 import { KeyStoreError } from './signing-key.ts'

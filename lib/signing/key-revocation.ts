@@ -1,4 +1,4 @@
-import type { KeyReference } from '../configuration/connection.ts'
+import type { KeyReference } from '../configuration/assertion-configuration.ts'
 
 /** A key that the operator has revoked: no instance signs with it, and it is not published. */
 export interface KeyRevocation {

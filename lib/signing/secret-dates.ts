@@ -1,15 +1,20 @@
 import type { X509Certificate } from 'node:crypto'
 import { TokenwellError } from '../base/tokenwell-error.ts'
+import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
+import type { AssertionConfiguration } from '../configuration/assertion-configuration.ts'
+import { secretsInBody } from '../configuration/body-leaf.ts'
 import {
-  type AssertionConfiguration,
   assertionsOfGrant,
   type Connection,
+  isServed,
+  type ServedConnection,
   secretsInHeaders,
-  type Transport,
+  tokensOf,
 } from '../configuration/connection.ts'
 import type { ElementReference } from '../configuration/element.ts'
 import type { Finding } from '../configuration/finding.ts'
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
+import type { Transport } from '../configuration/transport.ts'
 import { expiresSoonDays } from '../log/metric.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
@@ -164,17 +169,41 @@ export function dayOf(milliseconds: number): string {
 
 /** The secrets that a connection uses, but for those whose keys Tokenwell makes. One key may sign for the client and for the grant. */
 function secretsOf(connection: Connection): readonly UsedSecret[] {
-  const { name, api, authorizationServer, clientAuthentication: way, grant } = connection
-  const server = { kind: 'authorizationServer', id: authorizationServer.id } as const
+  const { name, api } = connection
   const all = [
+    ...tokensOf(connection).flatMap((token) =>
+      isServed(token) ? secretsOfServer(token) : keySecret(token.grant.assertion),
+    ),
+    ...(api ? secretsOfApi(api, { kind: 'endpointConnection', id: name }) : []),
+  ]
+  return [...new Map(all.map((used) => [JSON.stringify(used), used])).values()]
+}
+
+function secretsOfApi(api: ProtectedApi | ApiOfToken, element: ElementReference): readonly UsedSecret[] {
+  const { basicAuthentication: basic } = api
+  return [
+    ...(basic ? [textSecret(basic.passwordSecret, element, 'authenticationConfigRef')] : []),
+    ...secretsOfTransport(api, element),
+  ]
+}
+
+function secretsOfServer({
+  authentication,
+  authorizationServer,
+  clientAuthentication: way,
+  grant,
+}: ServedConnection): readonly UsedSecret[] {
+  const server = { kind: 'authorizationServer', id: authorizationServer.id } as const
+  return [
     ...('passwordSecret' in way ? [textSecret(way.passwordSecret, server, 'basicAuthRef')] : []),
     ...('assertion' in way ? keySecret(way.assertion) : []),
     ...assertionsOfGrant(grant).flatMap(keySecret),
     ...secretsInHeaders(authorizationServer).map((secret) => textSecret(secret, server, 'headers')),
     ...secretsOfTransport(authorizationServer, server),
-    ...(api ? secretsOfTransport(api, { kind: 'endpointConnection', id: name }) : []),
+    ...(grant.type === 'authToken' ? secretsInBody(grant.request.body?.structure) : []).map((secret) =>
+      textSecret(secret, authentication, 'tokenRequest'),
+    ),
   ]
-  return [...new Map(all.map((used) => [JSON.stringify(used), used])).values()]
 }
 
 function textSecret(secret: string, element: ElementReference, attribute: string): UsedSecret {

@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import type { KeyReference } from '../configuration/connection.ts'
+import type { KeyReference } from '../configuration/assertion-configuration.ts'
 import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, type KeyObject, type X509Certificate } from 'node:crypto'
 import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
-import type { GeneratedKey } from '../configuration/connection.ts'
+import type { GeneratedKey } from '../configuration/assertion-configuration.ts'
 
 /** A private key from a signing secret. */
 export interface SigningKey {

@@ -1,13 +1,17 @@
 import { callersTokens, type TokenRequest } from '../access-token/token.ts'
 import { authorizationDetails } from '../configuration/authorization-details.ts'
-import { type Connection, needsUser } from '../configuration/connection.ts'
+import { needsUser, type ServedConnection } from '../configuration/connection.ts'
 import type { Fault } from './token-endpoint-error.ts'
 
 /** RFC 8693 section 2.2.2 has `invalid_request`. Servers also use the code for other grants, and that of RFC 6750 section 3.1. */
 const refusalsOfTokens: readonly string[] = ['invalid_request', 'invalid_grant', 'invalid_token']
 
 /** What caused a refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */
-export function faultOf(error: string, { grant, clientAuthentication }: Connection, request: TokenRequest): Fault {
+export function faultOf(
+  error: string,
+  { grant, clientAuthentication }: ServedConnection,
+  request: TokenRequest,
+): Fault {
   // A client without credentials has nothing else that a server could refuse.
   const isOfToken =
     refusalsOfTokens.includes(error) || (error === 'invalid_client' && clientAuthentication.method === 'none')

@@ -1,5 +1,5 @@
 import type { Token } from '../access-token/token.ts'
-import type { Connection, ResolvedAuthorizationServer } from '../configuration/connection.ts'
+import type { ResolvedAuthorizationServer, ServedConnection } from '../configuration/connection.ts'
 import { tokenExchange, tokenTypesByShortName } from '../configuration/grant-type.ts'
 import type { GrantParameters } from './grants/grant-form.ts'
 import { repeatsAssertion, type SignedRequest } from './signed-request.ts'
@@ -16,7 +16,7 @@ export interface KeptAnswer extends TokenAnswer, Pick<Token, 'passedOn'> {}
 export function keptOf(
   answer: KeptAnswer,
   signed: SignedRequest,
-  connection: Connection,
+  connection: ServedConnection,
   parameters: GrantParameters,
 ): Pick<Token, 'accessToken' | 'scope' | 'issuedTokenType' | 'passedOn'> {
   demandNoAssertion(answer, signed, connection.authorizationServer)
@@ -56,7 +56,7 @@ function demandNoAssertion(answer: KeptAnswer, signed: SignedRequest, { id }: Re
  */
 function issuedTypeOf(
   { issuedTokenType }: TokenAnswer,
-  { grant, authorizationServer: { id } }: Connection,
+  { grant, authorizationServer: { id } }: ServedConnection,
   { further: { requested_token_type: requested } }: GrantParameters,
 ): Pick<Token, 'issuedTokenType'> {
   if (grant.type !== tokenExchange) return {}

@@ -1,8 +1,9 @@
+import { secretsInBody } from '../configuration/body-leaf.ts'
 import type {
   ClientPassword,
-  Connection,
   NoAuthentication,
   PrivateKeyJwt,
+  ServedConnection,
   TlsClientAuth,
 } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
@@ -16,7 +17,7 @@ import type { RequestHeaders } from './request-headers.ts'
 /** The authentication method of a client, with its key or password. */
 export type ClientKey =
   | { readonly way: PrivateKeyJwt; readonly signer: Signer }
-  | { readonly way: ClientPassword; readonly password: Secret }
+  | { readonly way: ClientPassword; readonly user: string; readonly password: Secret }
   | { readonly way: TlsClientAuth | NoAuthentication }
 
 /** The keys of one token request. */
@@ -25,6 +26,8 @@ export interface RequestKeys {
   readonly grant: GrantKey
   /** Absent where the element adds no headers. */
   readonly headers?: RequestHeaders
+  /** The secrets in the body of an `authToken`, by their names. */
+  readonly body?: ReadonlyMap<string, Secret>
 }
 
 /**
@@ -34,35 +37,39 @@ export interface RequestKeys {
 export type RequestKeySource = ReturnType<typeof createRequestKeySource>
 
 export function createRequestKeySource(signers: SignerCache, secrets: SecretStore) {
-  async function currentClient(connection: Connection): Promise<ClientKey> {
+  async function currentClient(connection: ServedConnection): Promise<ClientKey> {
     const { clientAuthentication: way } = connection
     const use = useOf(connection)
     if ('passwordSecret' in way)
-      return { way, password: readPassword(way.passwordSecret, await secrets.get(way.passwordSecret), use) }
+      return {
+        way,
+        user: connection.clientId,
+        password: readPassword(way.passwordSecret, await secrets.get(way.passwordSecret), use),
+      }
     if ('assertion' in way)
       return { way, signer: await signers.current(way.assertion.key, way.assertion.algorithm, use) }
     return { way }
   }
 
-  async function previousClient(connection: Connection): Promise<ClientKey | undefined> {
+  async function previousClient(connection: ServedConnection): Promise<ClientKey | undefined> {
     const { clientAuthentication: way } = connection
     const use = useOf(connection)
     if ('passwordSecret' in way) {
       const password = await previousPassword(secrets, way.passwordSecret, use)
-      return password && { way, password }
+      return password && { way, user: connection.clientId, password }
     }
     if (!('assertion' in way)) return undefined
     const signer = await signers.previous(way.assertion.key, way.assertion.algorithm, use)
     return signer && { way, signer }
   }
 
-  async function currentGrant(connection: Connection): Promise<GrantKey> {
+  async function currentGrant(connection: ServedConnection): Promise<GrantKey> {
     const use = useOf(connection)
     return await grantKeyOf(connection.grant, async ({ key, algorithm }) => await signers.current(key, algorithm, use))
   }
 
   /** Each JWT of the grant that has a previous key is signed with that one. */
-  async function previousGrant(connection: Connection): Promise<GrantKey | undefined> {
+  async function previousGrant(connection: ServedConnection): Promise<GrantKey | undefined> {
     const use = useOf(connection)
     let isOther = false
     const grantKey = await grantKeyOf(connection.grant, async ({ key, algorithm }) => {
@@ -74,7 +81,7 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
   }
 
   async function headersOf(
-    connection: Connection,
+    connection: ServedConnection,
     time: 'current' | 'previous',
   ): Promise<Pick<RequestKeys, 'headers'> | undefined> {
     const { headers: values } = connection.authorizationServer
@@ -89,37 +96,56 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
     return headers && { headers }
   }
 
+  /** No server has told a previous secret in a body from a wrong one, so that only the current ones are sent. */
+  async function bodyOf({ grant, ...connection }: ServedConnection): Promise<Pick<RequestKeys, 'body'>> {
+    const structure = grant.type === 'authToken' ? grant.request.body?.structure : undefined
+    const names = secretsInBody(structure)
+    if (names.length === 0) return {}
+    const use = useOf(connection)
+    const read = names.map(async (name) => [name, readPassword(name, await secrets.get(name), use)] as const)
+    return { body: new Map(await Promise.all(read)) }
+  }
+
   /**
    * The keys with one of them replaced by the one before: that of the client where the server refused the client itself, else that of
    * the grant, else that of the client, else the secrets in its headers. Undefined where no other key exists.
    */
-  async function previous(connection: Connection, isOfClient: boolean): Promise<RequestKeys | undefined> {
+  async function previous(connection: ServedConnection, isOfClient: boolean): Promise<RequestKeys | undefined> {
     const grant = isOfClient ? undefined : await previousGrant(connection)
     if (grant) return { client: await currentClient(connection), grant, ...(await headersOf(connection, 'current')) }
+    const body = await bodyOf(connection)
     const client = await previousClient(connection)
     const headers = await headersOf(connection, client ? 'current' : 'previous')
     if (client || headers)
-      return { client: client ?? (await currentClient(connection)), grant: await currentGrant(connection), ...headers }
+      return {
+        client: client ?? (await currentClient(connection)),
+        grant: await currentGrant(connection),
+        ...headers,
+        ...body,
+      }
     // A server knows a client without credentials by its grant.
     const isOfGrant = isOfClient && connection.clientAuthentication.method === 'none'
     return isOfGrant ? await previous(connection, false) : undefined
   }
 
   return {
-    async current(connection: Connection): Promise<RequestKeys> {
-      const [client, grant, headers] = await Promise.all([
+    async current(connection: ServedConnection): Promise<RequestKeys> {
+      const [client, grant, headers, body] = await Promise.all([
         currentClient(connection),
         currentGrant(connection),
         headersOf(connection, 'current'),
+        bodyOf(connection),
       ])
-      return { client, grant, ...headers }
+      return { client, grant, ...headers, ...body }
     },
 
     previous,
   }
 }
 
-function useOf({ authorizationServer: { id, tokenEndpoint } }: Connection): SecretUse {
+function useOf({
+  authorizationServer: { id, tokenEndpoint },
+}: Pick<ServedConnection, 'authorizationServer'>): SecretUse {
   return { element: `authorizationServer/${id}`, host: new URL(tokenEndpoint).hostname }
 }
 

@@ -1,7 +1,9 @@
-import { lifetimeOf } from '../access-token/lifetime.ts'
+import { hasJwtId, lifetimeOf } from '../access-token/lifetime.ts'
 import { isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
-import { assertionsOfGrant, type Connection } from '../configuration/connection.ts'
+import type { AuthTokenGrant } from '../configuration/auth-token.ts'
+import { assertionsOfGrant, type ServedConnection, type ServedGrant } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
+import type { AssertionMoment } from '../signing/assertion.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { adviceOn, type ClockOffsets, type ClockReading } from './clock-offset.ts'
 import { faultOf } from './fault.ts'
@@ -11,8 +13,14 @@ import { keptOf } from './kept-answer.ts'
 import { readPassedOn } from './passed-on.ts'
 import type { RequestKeySource, RequestKeys } from './request-keys.ts'
 import { clockReadingOf, type SignedRequest, sentSecrets, toldOf, unsigned } from './signed-request.ts'
-import { issuedToken } from './token-answer.ts'
-import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
+import { issuedToken, type TokenAnswer } from './token-answer.ts'
+import {
+  hasTimeFor,
+  type TokenEndpoint,
+  type TokenEndpointAnswer,
+  timeoutsUntil,
+  type WrittenRequest,
+} from './token-endpoint.ts'
 import { type ClockOffset, RefusedError, TimedOutError, TokenEndpointError } from './token-endpoint-error.ts'
 import { createTokenRequestForm } from './token-request-form.ts'
 
@@ -33,7 +41,7 @@ export interface TokenClientDependencies {
 
 /** What one token request needs. */
 export interface TokenRequestContext {
-  readonly connection: Connection
+  readonly connection: ServedConnection
   readonly request: TokenRequest
   /** Those of the elements and of the request, as the token endpoint gets them. */
   readonly parameters: GrantParameters
@@ -62,10 +70,12 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     const { connection, parameters } = context
     const { lifetime, tokenTypes } = connection.authorizationServer
     const { answer, signed } = await post(context, keysInHand, sentAt)
-    const issued = issuedToken(answer, tokenTypes)
+    const { grant } = connection
+    const issued = grant.type === 'authToken' ? await readAuthToken(answer, grant) : issuedToken(answer, tokenTypes)
     if (issued)
       return {
         connection: connection.name,
+        ...(isForOneRequest(grant, issued) && { isForOneRequest: true as const }),
         ...keptOf({ ...issued, ...passedOnIn(answer, connection) }, signed, connection, parameters),
         ...lifetimeOf(issued, lifetime, sentAt, random()),
       }
@@ -74,7 +84,15 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     throw refused
   }
 
-  function passedOnIn({ body }: TokenEndpointAnswer, { name, passOn }: Connection): Pick<Token, 'passedOn'> {
+  async function readAuthToken(
+    answer: TokenEndpointAnswer,
+    { response }: AuthTokenGrant,
+  ): Promise<TokenAnswer | undefined> {
+    const reader = await import('./auth-token-answer.ts')
+    return reader.readAuthTokenAnswer(answer, response, now())
+  }
+
+  function passedOnIn({ body }: TokenEndpointAnswer, { name, passOn }: ServedConnection): Pick<Token, 'passedOn'> {
     if (!passOn) return {}
     const { passedOn, leftOut } = readPassedOn(body, passOn)
     for (const each of leftOut) log({ event: 'answer_member_left_out', connection: name, ...each })
@@ -94,12 +112,11 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       const answer = await tokenEndpoint.post(server, {
         connection: connection.name,
         timeouts,
+        ...(connection.grant.type === 'authToken' && { answerHeaders: answerHeadersOf(connection.grant) }),
         async write() {
-          last.signed = await sign(context, keysInHand)
-          const { client, grant, added } = last.signed
-          const { type: grantType } = connection.grant
-          const form = createTokenRequestForm({ grantType, client, grant, inQuery: server.parametersInQuery })
-          return { headers: { ...added?.headers, ...client.headers }, ...form }
+          const { signed, written } = await write(context, keysInHand)
+          last.signed = signed
+          return written
         },
       })
       return { answer, signed: last.signed }
@@ -112,6 +129,29 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
         wasSent: error.mayBeOfRequest,
       })
     }
+  }
+
+  async function write(
+    context: TokenRequestContext,
+    keysInHand: KeysInHand,
+  ): Promise<{ readonly signed: SignedRequest; readonly written: WrittenRequest }> {
+    const { grant: configured, authorizationServer } = context.connection
+    if (configured.type === 'authToken') {
+      // Few connections have such tokens, and the others do not load the module.
+      const authToken = await import('./auth-token-request.ts')
+      const { signed, written } = await authToken.writeAuthTokenRequest(configured, keysInHand, moment(context))
+      return { signed, written }
+    }
+    const signed = await sign(context, keysInHand)
+    const { client, grant, added } = signed
+    const inQuery = authorizationServer.parametersInQuery
+    const form = createTokenRequestForm({ grantType: configured.type, client, grant, inQuery })
+    return { signed, written: { headers: { ...added?.headers, ...client.headers }, ...form } }
+  }
+
+  /** By the server's clock. */
+  function moment({ connection }: TokenRequestContext): AssertionMoment {
+    return { now: now() + clockOffsets.of(connection.authorizationServer.id), jwtId: randomId() }
   }
 
   /** @throws {TokenEndpointError} if the answer is not a refusal either */
@@ -143,7 +183,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
 
   /** Logs what an operator needs to find the reason: what the server said, and what Tokenwell sent. */
   function logRefusal(
-    { name: connection, elements, authorizationServer, clientId }: Connection,
+    { name: connection, elements, authorizationServer, clientId }: ServedConnection,
     { client: { sendsClientId, assertion }, grant }: SignedRequest,
     { error, message: reason }: RefusedError,
     status: number,
@@ -180,7 +220,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
      * @throws {SecretError}
      * @throws {KeyStoreError}
      */
-    async readKeys(connection: Connection, otherKeys?: RequestKeys): Promise<KeysInHand> {
+    async readKeys(connection: ServedConnection, otherKeys?: RequestKeys): Promise<KeysInHand> {
       const from = now()
       const read = otherKeys ?? (await keys.current(connection))
       return { ...read, readMilliseconds: now() - from }
@@ -207,6 +247,14 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       }
     },
   }
+}
+
+function answerHeadersOf({ response: { token, expiry } }: AuthTokenGrant): readonly string[] {
+  return [token, expiry].flatMap((place) => (place?.in === 'header' ? [place.header] : []))
+}
+
+function isForOneRequest(grant: ServedGrant, { accessToken }: TokenAnswer): boolean {
+  return grant.type === 'authToken' && grant.reuse === 'without_jti' && hasJwtId(accessToken)
 }
 
 /** Undefined where the answer gives no offset that Tokenwell can use. */

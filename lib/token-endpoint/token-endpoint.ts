@@ -24,12 +24,18 @@ export interface TokenEndpointRequest {
    */
   write(): Promise<WrittenRequest>
   readonly timeouts: TokenEndpointTimeouts
+  /** The names of further headers of the answer that its reader needs, in lower case. */
+  readonly answerHeaders?: readonly string[]
 }
 
 export interface WrittenRequest {
+  /** `POST` if absent. */
+  readonly method?: 'GET' | 'PUT'
   readonly headers: Readonly<Record<string, Secret>>
-  /** `application/x-www-form-urlencoded`. */
-  readonly form: Secret
+  /** The body as `application/x-www-form-urlencoded`. */
+  readonly form?: Secret
+  /** The body as `application/json`, in place of a form. */
+  readonly json?: Secret
   /** Percent-encoded parameters to add to the query of the URL. */
   readonly query?: Secret
 }
@@ -51,6 +57,8 @@ export interface TokenEndpointAnswer {
   readonly challenge?: string
   /** An HTTP date, unchanged. */
   readonly date?: string
+  /** Those of `answerHeaders` that the answer has. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly body: string
 }
 

@@ -13,7 +13,8 @@ import {
 import { Agent, request } from 'undici'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { fileSecrets } from '../../lib/adapters/files/file-secrets.ts'
-import type { AssertionConfiguration } from '../../lib/configuration/connection.ts'
+import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
+import { isServed } from '../../lib/configuration/connection.ts'
 import { resolveConnection } from '../../lib/configuration/resolve-connection.ts'
 import { type SignatureAlgorithm, signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
@@ -224,9 +225,10 @@ async function theKeys({ workspace }: IssueTokenWithOidcProvider) {
 
 async function theAssertion(workspace: IssueTokenWithOidcProvider['workspace']): Promise<AssertionConfiguration> {
   const elements = fileElements(workspace.elementsPath)
-  const { clientAuthentication } = await resolveConnection(elements, workspace.deployment, 'conn')
-  if (!('assertion' in clientAuthentication)) throw new Error('this client signs no assertion')
-  return clientAuthentication.assertion
+  const connection = await resolveConnection(elements, workspace.deployment, 'conn')
+  if (!isServed(connection) || !('assertion' in connection.clientAuthentication))
+    throw new Error('this client signs no assertion')
+  return connection.clientAuthentication.assertion
 }
 
 /** The real server alone, for assertions that the test signs and sends by itself. */

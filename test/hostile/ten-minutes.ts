@@ -1,5 +1,5 @@
 import { undiciTokenEndpoint } from '../../lib/adapters/http/undici-token-endpoint.ts'
-import type { Connection, ResolvedAuthorizationServer } from '../../lib/configuration/connection.ts'
+import type { ResolvedAuthorizationServer, ServedConnection } from '../../lib/configuration/connection.ts'
 import { jwtBearer, tokenExchange, tokenTypesByShortName } from '../../lib/configuration/grant-type.ts'
 import { CoolingDownError, causeOf } from '../../lib/get-token/token-error.ts'
 import { Secret } from '../../lib/secret/secret.ts'
@@ -128,7 +128,7 @@ function parametersOf({ changes }: Behaviour): readonly string[] {
   return grantType === 'token-exchange' ? ['subject_token', 'actor_token'] : ['client_assertion']
 }
 
-function connectionOf(behaviour: Behaviour): Connection {
+function connectionOf(behaviour: Behaviour): ServedConnection {
   const { grantType, passOn } = behaviour.changes?.oAuth ?? {}
   const connection = {
     ...plainConnection,
@@ -166,7 +166,7 @@ function serverOf({ changes }: Behaviour, issuer: string): ResolvedAuthorization
 const played = new Map<string, Promise<TenMinutes>>()
 
 /** Behaviours that differ only in their tokens are played once. */
-async function play(recorded: readonly Recorded[], connection: Connection): Promise<TenMinutes> {
+async function play(recorded: readonly Recorded[], connection: ServedConnection): Promise<TenMinutes> {
   const { authorizationServer, grant, passOn } = connection
   const key = JSON.stringify([authorizationServer.tokenTypes, grant, passOn, recorded.map(describeRecorded)])
   const known = played.get(key) ?? playAnew(recorded, connection)
@@ -189,7 +189,7 @@ function withOtherToken({ body, ...answer }: TokenEndpointAnswer, index: number)
  * One caller asks every half minute, and after a failure as soon as `Retry-After` allows. The first request is at the time of its
  * recording, however long ago that is.
  */
-async function playAnew(recorded: readonly Recorded[], connection: Connection): Promise<TenMinutes> {
+async function playAnew(recorded: readonly Recorded[], connection: ServedConnection): Promise<TenMinutes> {
   const [{ at }] = recorded as readonly [Recorded]
   const clock = { aheadMilliseconds: at - createVirtualTime().now() }
   let served = 0

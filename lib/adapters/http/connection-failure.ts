@@ -1,5 +1,5 @@
 import type { ApiCallErrorCode } from '../../base/tokenwell-error.ts'
-import type { Transport } from '../../configuration/connection.ts'
+import type { Transport } from '../../configuration/transport.ts'
 import { ProxyRefusedError } from './connector.ts'
 import { UntrustedChainError, untrustedCodes } from './missing-issuer.ts'
 

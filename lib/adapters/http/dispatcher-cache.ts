@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Transport } from '../../configuration/connection.ts'
+import type { Transport } from '../../configuration/transport.ts'
 import type { Secret } from '../../secret/secret.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import { type Connector, createConnector, secretNamesOf } from './connector.ts'

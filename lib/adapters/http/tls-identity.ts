@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { isJsonObject } from '../../base/decoding.ts'
-import type { TlsConfiguration } from '../../configuration/connection.ts'
+import type { TlsConfiguration } from '../../configuration/transport.ts'
 import type { SecretStore } from '../../secret/secret-store.ts'
 import { readCertificates, unwrapBase64 } from '../../signing/pem.ts'
 import { withoutLineBreak } from '../../signing/private-key.ts'

@@ -5,7 +5,7 @@ import {
   type ApiRequest,
   maximumPayloadBytes,
 } from '../../api-call/api-endpoint.ts'
-import type { ProtectedApi } from '../../configuration/connection.ts'
+import type { ProtectedApi } from '../../configuration/api.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import { readConnectionFailure } from './connection-failure.ts'
 import { decodeContent } from './content-coding.ts'
@@ -55,11 +55,12 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
   }
 }
 
-function toDispatch({ method, target, headers, token, body }: ApiRequest): Dispatcher.DispatchOptions {
+function toDispatch({ method, target, headers, credentials, body }: ApiRequest): Dispatcher.DispatchOptions {
+  const revealed = Object.entries(credentials).map(([name, value]) => [name, value.reveal()])
   return {
     method,
     path: target,
-    headers: { ...headers, authorization: `Bearer ${token.reveal()}` },
+    headers: { ...headers, ...Object.fromEntries(revealed) },
     body: body ?? null,
   }
 }

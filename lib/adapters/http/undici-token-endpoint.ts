@@ -57,7 +57,7 @@ export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): To
       const route = { tokenEndpoint, connections: await pools.get(name, server), semaphore: semaphoreOf(server) }
       const progress: ExchangeProgress = { isSent: false, isAnswered: false }
       try {
-        return readAnswer(await exchangeOver(route, request, progress))
+        return readAnswer(await exchangeOver(route, request, progress), request.answerHeaders)
       } catch (error) {
         if (error instanceof WritingFailedError) throw error.cause
         throw describeTokenEndpointFailure(error, server, progress)
@@ -151,24 +151,25 @@ async function writeFor(request: TokenEndpointRequest): Promise<WrittenRequest> 
 
 function toDispatch(
   { tokenEndpoint }: Pick<Route, 'tokenEndpoint'>,
-  { headers, form, query }: WrittenRequest,
+  { method, headers, form, json, query }: WrittenRequest,
 ): Dispatcher.DispatchOptions {
   const { pathname, search } = new URL(tokenEndpoint)
   const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
   return {
     path: `${pathname}${query ? `${search === '' ? '?' : `${search}&`}${query.reveal()}` : search}`,
-    method: 'POST',
+    method: method ?? 'POST',
     headers: {
       accept: 'application/json',
       ...Object.fromEntries(revealed),
-      'content-type': 'application/x-www-form-urlencoded',
+      ...(form && { 'content-type': 'application/x-www-form-urlencoded' }),
+      ...(json && { 'content-type': 'application/json' }),
       'accept-encoding': 'identity',
     },
-    body: form.reveal(),
+    body: (form ?? json)?.reveal() ?? null,
   }
 }
 
-function readAnswer({ status, headers, body }: HttpAnswer): TokenEndpointAnswer {
+function readAnswer({ status, headers, body }: HttpAnswer, wanted: readonly string[] = []): TokenEndpointAnswer {
   const { 'retry-after': retryAfter, 'www-authenticate': challenge, date } = headers
   const rateLimitReset = headers['x-rate-limit-reset'] ?? headers['x-ratelimit-reset']
   return {
@@ -177,8 +178,15 @@ function readAnswer({ status, headers, body }: HttpAnswer): TokenEndpointAnswer 
     ...(typeof rateLimitReset === 'string' && { rateLimitReset }),
     ...(challenge !== undefined && { challenge: String(challenge) }),
     ...(typeof date === 'string' && { date }),
+    ...(wanted.length > 0 && { headers: headersNamed(wanted, headers) }),
     body: readText(body, headers),
   }
+}
+
+/** A header that comes several times is left out: none of its values can be told from the others. */
+function headersNamed(names: readonly string[], headers: HttpAnswer['headers']): Record<string, string> {
+  const found = names.map((name) => [name, headers[name]] as const)
+  return Object.fromEntries(found.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }
 
 /** JSON is UTF-8 (RFC 8259 section 8.1). A token can be read from other encodings too. */

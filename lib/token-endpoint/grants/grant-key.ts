@@ -1,15 +1,11 @@
-import type {
-  AssertionConfiguration,
-  Grant,
-  JwtBearerGrant,
-  PlainGrant,
-  TokenExchangeGrant,
-} from '../../configuration/connection.ts'
+import type { AssertionConfiguration } from '../../configuration/assertion-configuration.ts'
+import type { AuthTokenGrant } from '../../configuration/auth-token.ts'
+import type { JwtBearerGrant, PlainGrant, ServedGrant, TokenExchangeGrant } from '../../configuration/connection.ts'
 import { jwtBearer, tokenExchange } from '../../configuration/grant-type.ts'
 import type { Signer } from '../../signing/signer.ts'
 
 /** A grant, with the signer of each JWT that Tokenwell makes for it. */
-export type GrantKey = JwtBearerKey | TokenExchangeKey | { readonly grant: PlainGrant }
+export type GrantKey = JwtBearerKey | TokenExchangeKey | { readonly grant: PlainGrant | AuthTokenGrant }
 
 export interface JwtBearerKey {
   readonly grant: JwtBearerGrant
@@ -25,7 +21,7 @@ export interface TokenExchangeKey {
 
 /** @param signerOf finds the signer of one JWT */
 export async function grantKeyOf(
-  grant: Grant,
+  grant: ServedGrant,
   signerOf: (assertion: AssertionConfiguration) => Promise<Signer>,
 ): Promise<GrantKey> {
   switch (grant.type) {

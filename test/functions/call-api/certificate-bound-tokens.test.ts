@@ -175,7 +175,7 @@ test('after an API refuses a replaced certificate, the call is repeated with the
   assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))
   assert.equal(calls.api.requests.length, 3)
   assert.equal(calls.tokenRequests(), 1)
-  assert.ok(calls.events.some((each) => each.event === 'api_call_repeated' && each.reason === 'newer_certificate'))
+  assert.ok(calls.events.some((each) => each.event === 'api_call_repeated' && each.reason === 'newer_secret'))
 })
 
 test('issue-token hands out a certificate-bound token unchanged', async (t) => {

@@ -89,7 +89,7 @@ test('the list shows findings of the connections that the claim lists, and names
   const [mine, ...others] = body['connections'] as { mistakes: string[]; warnings: string[] }[]
   assert.deepEqual(others, [])
   assert.deepEqual(mine?.mistakes.toSorted(), [
-    'endpointConnection/mine authenticationConfigRef: There is no oAuthConfig element with the id "tenant-c-config".',
+    'endpointConnection/mine authenticationConfigRef: There is no oAuthConfig, authToken, authTokenLocal or authData element with the id "tenant-c-config".',
     'endpointConnection/mine warmIdle: It must be a duration such as 30s, 1m30s or 2h, at least 1m and at most 720h. The value is something else.',
   ])
   assert.doesNotMatch(JSON.stringify(body), /tenant-b|theConfig/)

@@ -1,4 +1,4 @@
-import type { Connection, ResolvedAuthorizationServer } from '../../../lib/configuration/connection.ts'
+import type { ResolvedAuthorizationServer, ServedConnection } from '../../../lib/configuration/connection.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 
 /*
@@ -18,10 +18,16 @@ interface Traits {
   readonly clientId: string
   readonly tokenEndpoint?: string
   readonly way?: Way
-  readonly changes?: Partial<Connection>
+  readonly changes?: Partial<ServedConnection>
 }
 
-function connectionOf({ name, clientId, tokenEndpoint = theEndpoint, way = theWay, changes }: Traits): Connection {
+function connectionOf({
+  name,
+  clientId,
+  tokenEndpoint = theEndpoint,
+  way = theWay,
+  changes,
+}: Traits): ServedConnection {
   return {
     ...plainConnection,
     name,
@@ -61,7 +67,7 @@ export const otherEndpoint = connectionOf({
   tokenEndpoint: elsewhere,
 })
 
-export const allConnections: readonly Connection[] = [
+export const allConnections: readonly ServedConnection[] = [
   culprit,
   userCulprit,
   sameClient,
@@ -78,7 +84,7 @@ export const atTheEndpoint: readonly string[] = [...onTheWay, otherWay.name]
 export const ofTheClient: readonly string[] = [culprit, userCulprit, sameClient].map(({ name }) => name)
 
 /** More connections with the same endpoint, each with its own client, over two ways. */
-export function connectionsAtTheEndpoint(count: number): readonly Connection[] {
+export function connectionsAtTheEndpoint(count: number): readonly ServedConnection[] {
   return Array.from({ length: count }, (_, index) =>
     connectionOf({
       name: `connection-${index}`,

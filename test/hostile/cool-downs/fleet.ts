@@ -5,7 +5,7 @@ import {
   createApplication,
   createBackgroundApplication,
 } from '../../../lib/application/application.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
@@ -51,7 +51,7 @@ export interface CoolDownFleet {
 export type Outcome = { readonly token: HandedOutToken } | { readonly error: Error & { readonly code?: string } }
 
 export interface CoolDownFleetOptions {
-  readonly connections?: readonly Connection[]
+  readonly connections?: readonly ServedConnection[]
   readonly instances?: number
   /** The lifetime of every token. */
   readonly lifetimeSeconds?: number
@@ -92,7 +92,7 @@ export function createCoolDownFleet(options: CoolDownFleetOptions = {}): CoolDow
   const tokenEndpoint: TokenEndpoint = {
     async post({ id }, { write, timeouts }) {
       const { form } = await write()
-      const seen = { connection: id, form: new URLSearchParams(form.reveal()), at: now() }
+      const seen = { connection: id, form: new URLSearchParams(form?.reveal()), at: now() }
       book.push(seen)
       gauge.most = Math.max(gauge.most, ++gauge.underWay)
       try {
@@ -133,7 +133,7 @@ export function createCoolDownFleet(options: CoolDownFleetOptions = {}): CoolDow
   return fleet
 }
 
-function unchanging(connections: readonly Connection[]): ConnectionCache {
+function unchanging(connections: readonly ServedConnection[]): ConnectionCache {
   const known = new Map(
     connections.map((connection) => [connection.name, { connection, fingerprint: fingerprintOf(connection) }]),
   )

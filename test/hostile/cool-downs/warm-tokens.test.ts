@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { culprit, sameWay } from './connections.ts'
 import { failureCalled } from './failures.ts'
 import { type Ask, type CoolDownFleet, createCoolDownFleet } from './fleet.ts'
@@ -10,9 +10,13 @@ import { type Ask, type CoolDownFleet, createCoolDownFleet } from './fleet.ts'
  * token that was used once.
  */
 
-const kept = (connection: Connection): Connection => ({
+const kept = (connection: ServedConnection): ServedConnection => ({
   ...connection,
-  warming: { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 },
+  warming: {
+    authorizationServer: connection.authorizationServer.id,
+    maximumConcurrency: connection.authorizationServer.maximumConcurrency,
+    ...{ idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 },
+  },
 })
 const connections = [culprit, sameWay].map(kept)
 const own: Ask = { caller: 'caller-2', connection: culprit.name }

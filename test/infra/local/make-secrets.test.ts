@@ -6,13 +6,13 @@ import { type TestContext, test } from 'node:test'
 import { makeSecretsFor } from '../../../infra/local/make-secrets.ts'
 import { describeClients } from '../../../infra/local/register-clients.ts'
 import { fileSecrets, secretPath } from '../../../lib/adapters/files/file-secrets.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /** A connection whose secrets do not exist yet. */
-function connectionOf(t: TestContext, changes: ElementChanges, more: RawElements = {}): Promise<Connection> {
+function connectionOf(t: TestContext, changes: ElementChanges, more: RawElements = {}): Promise<ServedConnection> {
   return resolveConn(t, { ...exampleElements('https://as.example', changes), ...more })
 }
 

@@ -3,20 +3,23 @@ import { test } from 'node:test'
 import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { admit, admitGrantType, admitRequest } from '../../../lib/admission/admit-request.ts'
 import { InvalidRequestError } from '../../../lib/admission/invalid-request.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import { unchangingConnections } from '../../support/virtual/virtual-ports.ts'
 
 const asked = (members: Partial<TokenRequest> = {}): TokenRequest => ({ connection: 'conn', further: {}, ...members })
-const setting = (parameters: Partial<Connection['parameters']>, changes: Partial<Connection> = {}): Connection => ({
+const setting = (
+  parameters: Partial<ServedConnection['parameters']>,
+  changes: Partial<ServedConnection> = {},
+): ServedConnection => ({
   ...plainConnection,
   parameters: { ...plainConnection.parameters, ...parameters },
   ...changes,
 })
 
-function refuses(connection: Connection, request: Partial<TokenRequest>, message: RegExp): void {
+function refuses(connection: ServedConnection, request: Partial<TokenRequest>, message: RegExp): void {
   assert.throws(
     () => admitRequest(connection, asked(request)),
     (error) => {
@@ -120,8 +123,8 @@ test('a grant by assertion leaves nothing open to a request, and callers name no
 const callers = (type?: string) => ({ token: new Secret('a-token'), ...(type !== undefined && { type }) })
 
 test('a caller brings the tokens that Tokenwell does not make, with their types or those of the element', () => {
-  const untyped: Connection = { ...plainConnection, grant: { type: tokenExchange, subject: {} } }
-  const typed: Connection = {
+  const untyped: ServedConnection = { ...plainConnection, grant: { type: tokenExchange, subject: {} } }
+  const typed: ServedConnection = {
     ...plainConnection,
     grant: { type: tokenExchange, subject: { type: 'urn:a' }, actor: { type: 'urn:b' } },
     requestMay: { actor_token: true },
@@ -141,7 +144,7 @@ test('a caller brings the tokens that Tokenwell does not make, with their types 
 })
 
 test('a connection whose tokens Tokenwell makes, or whose grant is another, takes no token of a caller', () => {
-  const made: Connection = {
+  const made: ServedConnection = {
     ...plainConnection,
     grant: { type: tokenExchange, subject: { type: 'urn:a', assertion: plainAssertion() } },
   }
@@ -164,7 +167,7 @@ test('a caller that sends a subject token may name the grant type token-exchange
 })
 
 test('of authorization_details a request may send whole objects that are set or listed', () => {
-  const connection: Connection = {
+  const connection: ServedConnection = {
     ...plainConnection,
     parameters: { ...plainConnection.parameters, further: { authorization_details: '[{"type":"a"},{"type":"b"}]' } },
     requestMay: { authorization_details: ['{"type":"c"}'] },

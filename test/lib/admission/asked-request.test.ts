@@ -4,12 +4,12 @@ import { type TokenRequest, tokenKey } from '../../../lib/access-token/token.ts'
 import { readAskedRequest } from '../../../lib/admission/asked-request.ts'
 import { InvalidRequestError } from '../../../lib/admission/invalid-request.ts'
 import { withoutIgnored } from '../../../lib/admission/unknown-parameters.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { unchangingConnections } from '../../support/virtual/virtual-ports.ts'
 
-const tenanted: Connection = {
+const tenanted: ServedConnection = {
   ...plainConnection,
   parameters: { ...plainConnection.parameters, further: { tenant: 'a' } },
 }
@@ -84,7 +84,7 @@ test('a parameter that could narrow the token is refused if it is not listed, an
   ]
   for (const name of names) {
     assert.throws(() => withoutIgnored(plainConnection, asked({ [name]: 'x' })), refusal(name, /requestMay/))
-    const listed: Connection = { ...plainConnection, requestMay: { [name]: true } }
+    const listed: ServedConnection = { ...plainConnection, requestMay: { [name]: true } }
     assert.deepEqual(withoutIgnored(listed, asked({ [name]: 'x' })), { request: asked({ [name]: 'x' }), ignored: [] })
   }
 })
@@ -126,7 +126,7 @@ test('a parameter that the element sets or lists stays and is checked, and any o
     request: asked({ tenant: 'b' }),
     ignored: ['trace'],
   })
-  const listed: Connection = { ...tenanted, requestMay: { realm: ['r'] } }
+  const listed: ServedConnection = { ...tenanted, requestMay: { realm: ['r'] } }
   assert.deepEqual(withoutIgnored(listed, asked({ trace: 'x', realm: 's', tenant: 'b' })), {
     request: asked({ realm: 's', tenant: 'b' }),
     ignored: ['trace'],

@@ -6,23 +6,28 @@ import { admitRequest } from '../../../lib/admission/admit-request.ts'
 import { readAskedRequest } from '../../../lib/admission/asked-request.ts'
 import { withUserClaims } from '../../../lib/admission/claims-from-request.ts'
 import { InvalidRequestError } from '../../../lib/admission/invalid-request.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import type { ClaimsFromRequest } from '../../../lib/configuration/element.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
 import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import { unchangingConnections } from '../../support/virtual/virtual-ports.ts'
 
-function taking(claimsFromRequest: ClaimsFromRequest): Connection {
+function taking(claimsFromRequest: ClaimsFromRequest): ServedConnection {
   const grant = { type: jwtBearer, assertion: plainAssertion(), assertionParameters: {}, claimsFromRequest } as const
   return { ...plainConnection, grant }
 }
 const asked = (request: Partial<TokenRequest> = {}): TokenRequest => ({ connection: 'conn', further: {}, ...request })
 /** As a request from a caller is read and admitted. */
-const admitted = (connection: Connection, request: Partial<TokenRequest>) =>
+const admitted = (connection: ServedConnection, request: Partial<TokenRequest>) =>
   admitRequest(connection, withUserClaims(connection, asked(request))).claims
 
-function refuses(connection: Connection, request: Partial<TokenRequest>, message: RegExp, isDenied = false): void {
+function refuses(
+  connection: ServedConnection,
+  request: Partial<TokenRequest>,
+  message: RegExp,
+  isDenied = false,
+): void {
   assert.throws(
     () => admitted(connection, request),
     (error) => {
@@ -137,7 +142,7 @@ test('two callers whose JWTs differ in that claim have different token keys, and
 })
 
 test("elements are read for a caller with a JWT only where they are not cached, or take a claim of the caller's", async () => {
-  const rows: readonly (readonly [Connection | undefined, number])[] = [
+  const rows: readonly (readonly [ServedConnection | undefined, number])[] = [
     [plainConnection, 0],
     [listed, 0],
     [ofCaller, 1],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { apiOfToken } from '../../../lib/api-call/host-from.ts'
-import type { ApiOfToken } from '../../../lib/configuration/connection.ts'
+import type { ApiOfToken } from '../../../lib/configuration/api.ts'
 import { someToken } from '../../support/virtual/some-token.ts'
 
 /* test/security/ssrf.test.ts has the values that are refused. */
@@ -13,7 +13,6 @@ const api: ApiOfToken = {
   tls: { minimumVersion: 'TLSv1.2' },
   connectTimeoutMilliseconds: 1_000,
   receiveTimeoutMilliseconds: 2_000,
-  rejection: 'invalid_token',
 }
 
 function at(origin: string, to = api) {

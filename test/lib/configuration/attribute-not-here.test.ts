@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { droppedAttributes, droppedKinds } from '../../../lib/configuration/dropped-attributes.ts'
+import { droppedAttributes } from '../../../lib/configuration/dropped-attributes.ts'
 import { findingsOf } from '../../support/elements/element-store.ts'
 
 for (const [kind, sentences] of Object.entries(droppedAttributes))
@@ -11,12 +11,6 @@ for (const [kind, sentences] of Object.entries(droppedAttributes))
       assert.deepEqual(ofAttribute, [`${kind}/theElement ${attribute}: ${sentence}`])
     }
   })
-
-test('kinds that Tokenwell does not have get a finding, with or without the prefix zosconnect_', async (t) => {
-  for (const prefix of ['', 'zosconnect_'])
-    for (const [kind, sentence] of Object.entries(droppedKinds))
-      assert.deepEqual(await findingsOf(t, { [prefix + kind]: { theElement: {} } }), [`${prefix}${kind}: ${sentence}`])
-})
 
 /** The findings on one element of that kind that has all these attributes. */
 function findingsOfKind(t: Parameters<typeof findingsOf>[0], kind: string, attributes: readonly string[]) {

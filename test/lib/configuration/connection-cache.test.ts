@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
+import { tokensOf } from '../../../lib/configuration/connection.ts'
 import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { ElementStoreError, type ElementStoreErrorCode } from '../../../lib/configuration/element-store.ts'
 import { ConfigurationError, UnknownConnectionError } from '../../../lib/configuration/finding.ts'
@@ -89,8 +90,10 @@ function changingConnections(first: RawElements = theFirst) {
     },
     log: (event) => events.push(event),
   })
-  const scope = async (fingerprint?: string) =>
-    (await connections.get('conn', fingerprint)).connection.parameters.scope.join(' ')
+  const scope = async (fingerprint?: string) => {
+    const { connection } = await connections.get('conn', fingerprint)
+    return tokensOf(connection)[0]?.parameters.scope.join(' ')
+  }
   const failures = () => events.filter(({ event }) => event === 'reload_failed')
   return { elements, far, clock, connections, scope, failures }
 }

@@ -108,11 +108,13 @@ test('connections are found by references to a deleted element', async (t) => {
 })
 
 const readFor: Readonly<Record<Kind, readonly Kind[]>> = {
-  jwtBuilder: ['oAuthTokenConfig', 'oAuthConfig', 'endpointConnection'],
-  authData: ['authorizationServer', 'oAuthConfig', 'endpointConnection'],
-  oAuthTokenConfig: ['oAuthConfig', 'endpointConnection'],
-  authorizationServer: ['oAuthConfig', 'endpointConnection'],
+  jwtBuilder: ['authTokenLocal', 'oAuthTokenConfig', 'oAuthConfig', 'authToken', 'endpointConnection'],
+  authData: ['endpointConnection', 'authorizationServer', 'oAuthConfig', 'authToken'],
+  oAuthTokenConfig: ['oAuthConfig', 'authToken', 'endpointConnection'],
+  authorizationServer: ['oAuthConfig', 'authToken', 'endpointConnection'],
   oAuthConfig: ['endpointConnection'],
+  authToken: ['endpointConnection'],
+  authTokenLocal: ['endpointConnection'],
   endpointConnection: [],
   keyStore: ['ssl'],
   ssl: ['sslDefault', 'authorizationServer', 'oAuthConfig', 'endpointConnection'],
@@ -186,7 +188,7 @@ test('without sslDefault, defaultSSLConfig is the ssl element of servers that na
 test('for an element without references to it, only the kinds that could refer to it are read', async (t) => {
   const { names, listed } = await dependOn(t, { kind: 'jwtBuilder', id: 'unused' })
   assert.deepEqual(names, [])
-  assert.deepEqual(listed, ['oAuthTokenConfig'])
+  assert.deepEqual(listed, ['authTokenLocal', 'oAuthTokenConfig'])
 })
 
 test('a connection over an element with a mistake is left out, and the others are found', async (t) => {

@@ -14,6 +14,8 @@ const theElements: RawElements = {
   endpointConnection: { conn: { authenticationConfigRef: 'theConfig' } },
   oAuthConfig: twins('theConfig', { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig' }),
   oAuthTokenConfig: twins('theTokenConfig', { tokenGeneratorRef: 'theBuilder', tokenSubject: 'theClient' }),
+  authToken: { theAuthToken: { authServerRef: 'theServer', tokenResponse: { tokenPath: 'token' } } },
+  authTokenLocal: { theLocalToken: { tokenGeneratorRef: 'theBuilder' } },
   authorizationServer: twins('theServer', {
     tokenEndpoint: 'https://as.example.com/token',
     issuer: 'https://as.example.com',
@@ -65,6 +67,8 @@ const byExchange: Change = {
     jwtAuthenticationTokenRef: undefined,
   },
 }
+const byAuthToken: Change = { endpointConnection: { authenticationConfigRef: 'theAuthToken' } }
+const byLocalToken: Change = { endpointConnection: { authenticationConfigRef: 'theLocalToken' } }
 const byGeneratedKey: Change = { jwtBuilder: { jwkEnabled: true } }
 const byProxy: Change = { authorizationServer: { proxyConfigRef: 'theProxy' } }
 const bySharedKey: Change = { jwtBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } }
@@ -131,6 +135,28 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     hostFrom: counts({ member: 'instance_url', within: ['*.example.com'] }),
     defaultScope: counts('a', { given: { oAuthConfig: { requestMay: { scope: ['a', 'b'] }, defaultScope: 'b' } } }),
     acceptedWarnings: isNothing('anything'),
+  },
+  authToken: {
+    authServerRef: isNothing('theServerTwin', { given: byAuthToken }),
+    jwtAuthenticationTokenRef: counts('theTokenConfig', { given: byAuthToken }),
+    tokenRequest: counts({ requestMethod: 'PUT' }, { given: byAuthToken }),
+    tokenResponse: counts({ tokenPath: 'other' }, { given: byAuthToken }),
+    header: isNothing('X-Token', { given: byAuthToken }),
+    useBearerScheme: isNothing(false, { given: byAuthToken }),
+    cacheTokensWithJti: counts(true, { given: byAuthToken }),
+    tokenRetryCheckLevel: isNothing(3, { given: byAuthToken }),
+    acceptedWarnings: isNothing('anything', { given: byAuthToken }),
+  },
+  authTokenLocal: {
+    tokenGeneratorRef: counts('theBuilderTwin', { given: byLocalToken }),
+    tokenSubject: counts('alice', { given: byLocalToken }),
+    claims: counts({ tenant: 't' }, { given: byLocalToken }),
+    claimsFromRequest: counts({ tenant: ['north'] }, { given: byLocalToken }),
+    header: isNothing('X-Token', { given: byLocalToken }),
+    useBearerScheme: isNothing(false, { given: byLocalToken }),
+    cacheTokensWithJti: counts(true, { given: byLocalToken }),
+    tokenRetryCheckLevel: isNothing(3, { given: byLocalToken }),
+    acceptedWarnings: isNothing('anything', { given: byLocalToken }),
   },
   oAuthTokenConfig: {
     acceptedWarnings: isNothing('anything'),

@@ -397,7 +397,7 @@ test("the finding for a dangling reference names the nearest id, as for z/OS Con
   elements['oAuthConfig'] = { myoAuthConfig: elements['oAuthConfig']?.['theConfig'] ?? {} }
   const lines = await mistakesOf(t, elements)
   assert.deepEqual(lines, [
-    'endpointConnection/conn authenticationConfigRef: There is no oAuthConfig element with the id "myOAuthConfig". ' +
+    'endpointConnection/conn authenticationConfigRef: There is no oAuthConfig, authToken, authTokenLocal or authData element with the id "myOAuthConfig". ' +
       'Did you mean "myoAuthConfig"? Ids are case-sensitive.',
   ])
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { nearestName } from '../../../lib/configuration/finding.ts'
+import { nearestName } from '../../../lib/configuration/nearest-name.ts'
 
 const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-']
 const name = fc.string({ unit: fc.constantFrom(...letters), minLength: 1, maxLength: 30 })

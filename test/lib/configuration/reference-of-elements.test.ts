@@ -55,11 +55,15 @@ for (const kind of kinds) {
   })
 
   test(`the table of ${kind} says which kind each reference names, and links to it`, () => {
-    const references = Object.entries<Kind>(referenceAttributes[kind]).map(([name, to]) => [name, to] as const)
+    const references = Object.entries<Kind | readonly Kind[]>(referenceAttributes[kind]).flatMap(([name, to]) =>
+      [to].flat().map((each) => [name, each] as const),
+    )
     const told = tableOf(kind).flatMap(({ name, type }) => {
-      const [, to, anchor] = /^id of an? \[`(\w+)`\]\(#(\w+)\)$/.exec(type) ?? []
-      if (to !== undefined) assert.equal(anchor, to.toLowerCase())
-      return to === undefined ? [] : [[name, to] as const]
+      if (!/^ids? of /.test(type)) return []
+      return [...type.matchAll(/\[`(\w+)`\]\(#(\w+)\)/g)].map(([, to = '', anchor]) => {
+        assert.equal(anchor, to.toLowerCase())
+        return [name, to] as const
+      })
     })
     assert.deepEqual(told.toSorted(), references.toSorted())
   })

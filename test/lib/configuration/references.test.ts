@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { kinds, referenceAttributes } from '../../../lib/configuration/element.ts'
+import { type Kind, kinds, referenceAttributes } from '../../../lib/configuration/element.ts'
 import { elementSchemas } from '../../../lib/configuration/element-schema.ts'
 
 const refersTo = new Map<string, readonly string[]>(
-  kinds.map((kind) => [kind, Object.values(referenceAttributes[kind])]),
+  kinds.map((kind) => [kind, Object.values<Kind | readonly Kind[]>(referenceAttributes[kind]).flat()]),
 )
 
 test('elements refer only downwards, so a circle is impossible', () => {

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
 import {
   assertLines,
-  elementStoreOf,
   exampleIssuer,
   findingsOf,
-  localDeployment,
   mistakesOf,
+  resolveConn,
 } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 
@@ -74,7 +72,6 @@ test('a list of another parameter without a default draws a warning', async (t) 
 })
 
 test('a request without a scope gets defaultScope', async (t) => {
-  const store = await elementStoreOf(t, elementsWith({ requestMay: { scope: ['a', 'b'] }, defaultScope: ['b'] }))
-  const { parameters } = await resolveConnection(store, localDeployment, 'conn')
+  const { parameters } = await resolveConn(t, elementsWith({ requestMay: { scope: ['a', 'b'] }, defaultScope: ['b'] }))
   assert.deepEqual(parameters.scope, ['b'])
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
+import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { exampleIssuer, resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 
@@ -79,7 +80,7 @@ test('an HS algorithm makes the client authenticate with the secret it shares wi
   assert.deepEqual(assertionOf(connection).key, { jwtBuilder: 'theBuilder', location: 'tokenwell/local/shared' })
 })
 
-function assertionOf({ clientAuthentication }: Connection): AssertionConfiguration {
+function assertionOf({ clientAuthentication }: ServedConnection): AssertionConfiguration {
   assert('assertion' in clientAuthentication)
   return clientAuthentication.assertion
 }

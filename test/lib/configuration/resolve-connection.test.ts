@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
+import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { UnknownConnectionError } from '../../../lib/configuration/finding.ts'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
 import { elementStoreOf, exampleIssuer, localDeployment, resolveConn } from '../../support/elements/element-store.ts'
@@ -28,6 +29,8 @@ test('a connection with only required attributes gets all defaults', async (t) =
       'jwtBuilder/theBuilder',
       'keyStore/defaultKeyStore',
     ],
+    authentication: { kind: 'oAuthConfig', id: 'theConfig' },
+    carrier: { header: 'authorization', isBearer: true, rejection: 'invalid_token' },
     grant: { type: 'client_credentials' },
     clientId: 'theClient',
     clientAuthentication: {
@@ -59,7 +62,11 @@ test('a connection with only required attributes gets all defaults', async (t) =
       lifetime: { assumedLifetimeSeconds: 300 },
     },
     parameters: { scope: [], resource: [], further: {} },
-    warming: { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 },
+    warming: {
+      authorizationServer: 'theServer',
+      maximumConcurrency: 10,
+      ...{ idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 },
+    },
   })
 })
 
@@ -158,8 +165,9 @@ test('attributes of elements replace all defaults', async (t) => {
       tls: { minimumVersion: 'TLSv1.2', trustStore: 'tokenwell/local/authorization-server-ca' },
       connectTimeoutMilliseconds: 30_000,
       receiveTimeoutMilliseconds: 60_000,
-      rejection: 'invalid_token',
     },
+    authentication: { kind: 'oAuthConfig', id: 'theConfig' },
+    carrier: { header: 'authorization', isBearer: true, rejection: 'invalid_token' },
     grant: { type: 'password' },
     clientId: 'theClient',
     parameters: {
@@ -233,7 +241,7 @@ test('a name that is not configured is unknown, even if it differs only in case'
     await assert.rejects(resolveConnection(store, localDeployment, name), UnknownConnectionError)
 })
 
-function assertionOf({ clientAuthentication }: Connection): AssertionConfiguration {
+function assertionOf({ clientAuthentication }: ServedConnection): AssertionConfiguration {
   assert('assertion' in clientAuthentication)
   return clientAuthentication.assertion
 }

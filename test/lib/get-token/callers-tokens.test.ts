@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CallerRequest } from '../../../lib/access-token/token.ts'
 import { InvalidRequestError } from '../../../lib/admission/invalid-request.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -18,13 +18,13 @@ import {
 
 /* Tokens that callers send to be exchanged: what is kept for how long, and which requests wait after a failure. */
 
-const connection: Connection = {
+const connection: ServedConnection = {
   ...plainConnection,
   grant: { type: tokenExchange, subject: { type: 'urn:ietf:params:oauth:token-type:access_token' } },
 }
 
 /** A server that accepts every subject token but those that begin with `bad`. */
-function serverThatRefuses(answer: TokenEndpointAnswer | 'silence', changes: Partial<Connection> = {}) {
+function serverThatRefuses(answer: TokenEndpointAnswer | 'silence', changes: Partial<ServedConnection> = {}) {
   return createTokensInVirtualTime(
     ({ form, index }) => {
       if (!form.get('subject_token')?.startsWith('bad')) return virtualToken({ access_token: `token-${index}` })
@@ -112,11 +112,16 @@ test('no warm run and no event renews it', async () => {
 
 test('where Tokenwell makes the subject token, what was obtained with the actor token of a caller takes no place among the warm tokens', async () => {
   const assertion = plainAssertion()
-  const warm: Connection = {
+  const warm: ServedConnection = {
     ...connection,
     grant: { type: tokenExchange, subject: { type: 'urn:ietf:params:oauth:token-type:jwt', assertion } },
     requestMay: { actor_token: true },
-    warming: { idleMilliseconds: 3_600_000, maximumVariants: 1 },
+    warming: {
+      authorizationServer: 'theServer',
+      maximumConcurrency: 10,
+      idleMilliseconds: 3_600_000,
+      maximumVariants: 1,
+    },
   }
   const endpoint = () => virtualToken({ expires_in: 600 })
   const one = createTokensInVirtualTime(endpoint, { connection: warm })
@@ -143,7 +148,7 @@ test('a token that ended more than 5 minutes ago is a mistake of the caller, and
 })
 
 /** What a server may answer to a bad subject token. */
-const refusals: readonly (readonly [string, TokenEndpointAnswer | 'silence', Partial<Connection>?])[] = [
+const refusals: readonly (readonly [string, TokenEndpointAnswer | 'silence', Partial<ServedConnection>?])[] = [
   ['invalid_request, as RFC 8693 says', virtualRefusal('invalid_request')],
   ['invalid_grant', virtualRefusal('invalid_grant')],
   ['invalid_token', virtualRefusal('invalid_token')],

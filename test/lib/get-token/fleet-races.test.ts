@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
 import { createCoolDownRegistry } from '../../../lib/fleet/cool-downs.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
@@ -37,7 +37,7 @@ test('where the lease ended meanwhile, the new token is handed out and not the s
   assert.notEqual(token.id, old.id)
 })
 
-const dying: Connection = {
+const dying: ServedConnection = {
   ...plainConnection,
   authorizationServer: {
     ...plainConnection.authorizationServer,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
@@ -487,7 +487,7 @@ test('where all processes reject the same token at once, it is replaced once', a
 })
 
 /** A server whose tokens are inside their margin at once. */
-const dying: Connection = {
+const dying: ServedConnection = {
   ...plainConnection,
   authorizationServer: {
     ...plainConnection.authorizationServer,

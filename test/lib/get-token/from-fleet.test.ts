@@ -284,7 +284,15 @@ test('a token that another request found answers a caller with minimum_seconds o
 })
 
 test('a token from the shared cache counts as used: it is kept warm for its idle time from then on', async () => {
-  const connection = { ...plainConnection, warming: { idleMilliseconds: 400_000, maximumVariants: 5 } }
+  const connection = {
+    ...plainConnection,
+    warming: {
+      authorizationServer: 'theServer',
+      maximumConcurrency: 10,
+      idleMilliseconds: 400_000,
+      maximumVariants: 5,
+    },
+  }
   const { store, one, other, time, advance } = thePair({ connection })
   await ask(one)
   await advance(150_000)

@@ -158,7 +158,15 @@ test('no caller is blamed for a refusal where no control request was made', asyn
 })
 
 test('a control request does not count as a use: it keeps nothing warm', async () => {
-  const connection = { ...plainConnection, warming: { idleMilliseconds: 400_000, maximumVariants: 5 } }
+  const connection = {
+    ...plainConnection,
+    warming: {
+      authorizationServer: 'theServer',
+      maximumConcurrency: 10,
+      idleMilliseconds: 400_000,
+      maximumVariants: 5,
+    },
+  }
   const { far, one, time, advance } = thePair({ connection })
   await ask(one)
   const at = time.now()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
@@ -16,7 +16,7 @@ import type { VirtualRequest } from '../../support/virtual/virtual-ports.ts'
 
 /* On a virtual clock: tokens of 300 s are stale after 216 s (random value 0.5) and usable for 270 s. */
 
-function withMargin(marginSeconds: number): Connection {
+function withMargin(marginSeconds: number): ServedConnection {
   const { authorizationServer: server } = plainConnection
   return { ...plainConnection, authorizationServer: { ...server, lifetime: { ...server.lifetime, marginSeconds } } }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
 import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import {
@@ -13,7 +13,7 @@ import {
 /* What one caller names as a user has no effect on the tokens of others. */
 
 const { subject: _ofClient, ...assertion } = plainAssertion()
-const connection: Connection = {
+const connection: ServedConnection = {
   ...plainConnection,
   grant: { type: jwtBearer, assertion, assertionParameters: {}, claimsFromRequest: { sub: true } },
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { ConnectionDisabledError } from '../../../lib/configuration/finding.ts'
 import { type LogEvent, meter } from '../../../lib/log/log-event.ts'
 import { createDateReporter } from '../../../lib/renewal/report-dates.ts'
@@ -18,7 +18,7 @@ import {
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 
 const end = Date.parse('2027-01-31T12:00:00Z')
-const connectionWith = (passwordSecret: string): Connection => ({
+const connectionWith = (passwordSecret: string): ServedConnection => ({
   ...plainConnection,
   clientAuthentication: { method: 'client_secret_basic', passwordSecret },
 })

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
-import type { AssertionConfiguration, Connection, Grant } from '../../../lib/configuration/connection.ts'
+import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
+import type { ServedConnection, ServedGrant } from '../../../lib/configuration/connection.ts'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
@@ -30,15 +31,15 @@ const trusting = (...pems: string[]): TlsCertificates => ({
   trusted: async () => pems.map((pem) => new X509Certificate(pem)),
 })
 
-const byPassword: Connection = {
+const byPassword: ServedConnection = {
   ...plainConnection,
   clientAuthentication: { method: 'client_secret_basic', passwordSecret: 'tokenwell/test/the-password' },
 }
-const byKey = (changes: Partial<AssertionConfiguration> = {}): Connection => ({
+const byKey = (changes: Partial<AssertionConfiguration> = {}): ServedConnection => ({
   ...plainConnection,
   clientAuthentication: { method: 'private_key_jwt', sendClientId: false, assertion: plainAssertion(changes) },
 })
-const withTrust: Connection = {
+const withTrust: ServedConnection = {
   ...byPassword,
   authorizationServer: {
     ...plainConnection.authorizationServer,
@@ -49,7 +50,7 @@ const withTrust: Connection = {
 const datesOf = (text: string, certificates = none) =>
   createSecretDates({ secrets: singleVersionSecrets(async () => new Secret(text)), certificates })
 
-async function lookAt(connection: Connection, text: string, now: number, certificates = none) {
+async function lookAt(connection: ServedConnection, text: string, now: number, certificates = none) {
   const dated = await datesOf(text, certificates).of(connection, now)
   const last = dated.at(-1)
   return [last?.expiresAt, ...(last?.notices ?? []).map(({ kind, isMinor }) => (isMinor ? `${kind}, minor` : kind))]
@@ -122,7 +123,7 @@ test('every secret of a connection is looked at, once by each attribute that nam
   const tls = { minimumVersion: 'TLSv1.2' as const, trustStore: 'trust', clientCertificate: 'client' }
   const key = { jwtBuilder: 'theShared', location: 'shared' }
   const grant = plainAssertion({ key: { jwtBuilder: 'theGrant', location: 'grant' } })
-  const connection: Connection = {
+  const connection: ServedConnection = {
     ...byKey({ algorithm: 'HS256', key }),
     grant: { type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: grant, assertionParameters: {} },
     authorizationServer: {
@@ -130,7 +131,7 @@ test('every secret of a connection is looked at, once by each attribute that nam
       headers: { 'x-plain': 'a', 'x-key': { secret: 'header' } },
     },
     api: {
-      ...{ origin: 'https://api.example', basePath: '', rejection: 'any_401' },
+      ...{ origin: 'https://api.example', basePath: '' },
       ...{ tls, connectTimeoutMilliseconds: 1, receiveTimeoutMilliseconds: 1 },
     },
   }
@@ -147,9 +148,9 @@ test('every secret of a connection is looked at, once by each attribute that nam
     'client: endpointConnection/conn sslCertsRef',
     'trust: endpointConnection/conn sslCertsRef',
   ])
-  const own: Connection = {
+  const own: ServedConnection = {
     ...connection,
-    grant: { ...connection.grant, assertion: plainAssertion({ algorithm: 'HS256', key }) } as Grant,
+    grant: { ...connection.grant, assertion: plainAssertion({ algorithm: 'HS256', key }) } as ServedGrant,
   }
   assert.equal((await datesOf('any').of(own, anyTime)).filter(({ secret }) => secret === 'shared').length, 1)
   const generated = { modulusLength: 2048, rotationSeconds: 1, publishAheadSeconds: 1 }

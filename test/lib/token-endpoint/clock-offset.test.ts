@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AssertionConfiguration } from '../../../lib/configuration/connection.ts'
+import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { signAssertion } from '../../../lib/signing/assertion.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'

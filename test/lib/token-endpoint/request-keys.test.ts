@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Connection, JwtBearerGrant, TokenExchangeGrant } from '../../../lib/configuration/connection.ts'
+import type { JwtBearerGrant, ServedConnection, TokenExchangeGrant } from '../../../lib/configuration/connection.ts'
 import type { HeaderValues } from '../../../lib/configuration/element.ts'
 import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -10,7 +10,7 @@ import { plainAssertion, plainConnection } from '../../support/elements/plain-co
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
 const passwordName = 'tokenwell/test/the-password'
-const basic: Connection = {
+const basic: ServedConnection = {
   ...plainConnection,
   clientAuthentication: { method: 'client_secret_basic', passwordSecret: passwordName },
 }
@@ -79,7 +79,7 @@ test('a message about a secret names the element and the host that it is for', a
 
 test("a client with a password has the current and the previous one, both without an editor's line break", async () => {
   for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
-    const connection: Connection = { ...basic, clientAuthentication: { method, passwordSecret: passwordName } }
+    const connection: ServedConnection = { ...basic, clientAuthentication: { method, passwordSecret: passwordName } }
     const { asked, keys } = theKeys('before\r\n')
     const [now, before] = [await keys.current(connection), await keys.previous(connection, false)]
     assert.ok('password' in now.client && before && 'password' in before.client)
@@ -97,7 +97,7 @@ test('a missing previous key, or one that equals the current key, is undefined',
 test('a client that authenticates by its certificate, or not at all, needs no signature and no password: no secret is read', async () => {
   for (const way of [{ method: 'tls_client_auth' }, { method: 'none', sendClientId: false }] as const) {
     const { asked, keys } = theKeys('before')
-    const connection: Connection = { ...plainConnection, clientAuthentication: way }
+    const connection: ServedConnection = { ...plainConnection, clientAuthentication: way }
     assert.deepEqual(await keys.current(connection), { client: { way }, grant: { grant: plainGrant } })
     assert.equal(await keys.previous(connection, true), undefined)
     assert.deepEqual(asked, [])
@@ -125,19 +125,19 @@ test('after any other refusal, the previous key of the grant is used, or that of
     client: { way, signer: ofClient.previousSigner },
     grant: { grant, signer: theSigner },
   })
-  const anonymous: Connection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
+  const anonymous: ServedConnection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
   assert.equal(await theKeys().keys.previous(anonymous, false), undefined)
 })
 
 test('where a client without credentials is refused, its grant has the key that the server does not know', async () => {
   const both = { ...plainConnection, grant }
-  const anonymous: Connection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
+  const anonymous: ServedConnection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
   const { previousSigner, keys } = theKeys('before')
   assert.deepEqual(await keys.previous(anonymous, true), {
     client: { way: anonymous.clientAuthentication },
     grant: { grant, signer: previousSigner },
   })
-  const byCertificate: Connection = { ...both, clientAuthentication: { method: 'tls_client_auth' } }
+  const byCertificate: ServedConnection = { ...both, clientAuthentication: { method: 'tls_client_auth' } }
   assert.equal(await keys.previous(byCertificate, true), undefined)
 })
 
@@ -148,7 +148,7 @@ test('subject and actor have a key each, and after a refusal the previous one of
     subject: { type: 'urn:a', assertion: signedBy('subject') },
     actor: { type: 'urn:b', assertion: signedBy('actor') },
   }
-  const connection: Connection = { ...plainConnection, grant: exchange }
+  const connection: ServedConnection = { ...plainConnection, grant: exchange }
   const client = { way, signer: theSigner }
   const { asked, previousSigner, keys } = theKeys('before', ['tokenwell/test/actor'])
   assert.deepEqual(await keys.current(connection), {
@@ -160,12 +160,12 @@ test('subject and actor have a key each, and after a refusal the previous one of
     client,
     grant: { grant: exchange, subjectSigner: previousSigner, actorSigner: theSigner },
   })
-  const withoutAny: Connection = { ...connection, grant: { type: tokenExchange, subject: {} } }
+  const withoutAny: ServedConnection = { ...connection, grant: { type: tokenExchange, subject: {} } }
   assert.deepEqual((await keys.previous(withoutAny, false))?.client, { way, signer: previousSigner })
 })
 
 const headerName = 'tokenwell/test/the-header'
-const withHeaders = (headers: HeaderValues, connection = plainConnection): Connection => ({
+const withHeaders = (headers: HeaderValues, connection = plainConnection): ServedConnection => ({
   ...connection,
   authorizationServer: { ...connection.authorizationServer, headers },
 })
@@ -197,7 +197,10 @@ test('user and password of a Basic header count as secrets too', async () => {
 })
 
 test('where neither grant nor client has a previous key, the previous secrets of the headers are used', async () => {
-  const anonymous: Connection = { ...plainConnection, clientAuthentication: { method: 'none', sendClientId: true } }
+  const anonymous: ServedConnection = {
+    ...plainConnection,
+    clientAuthentication: { method: 'none', sendClientId: true },
+  }
   const connection = withHeaders({ 'x-tenant': 't', 'x-key': { secret: headerName } }, anonymous)
   const previous = await theKeys('before').keys.previous(connection, true)
   assert.deepEqual(valuesOf(previous), { 'x-tenant': 't', 'x-key': 'before' })

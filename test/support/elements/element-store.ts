@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import { type Connection, isServed, type ServedConnection } from '../../../lib/configuration/connection.ts'
 import type { Deployment } from '../../../lib/configuration/deployment.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ConfigurationError, describeFinding, type Finding } from '../../../lib/configuration/finding.ts'
@@ -29,8 +29,19 @@ export async function elementStoreOf(t: TestContext, elements: RawElements): Pro
   return fileElements(await elementsFileOf(t, elements))
 }
 
-/** The connection `conn` of these elements, and the findings about it. */
+/** The connection `conn` of these elements, whose token a server issues, and the findings about it. */
 export async function resolveConn(
+  t: TestContext,
+  elements: RawElements,
+  deployment = localDeployment,
+): Promise<ServedConnection & { readonly warnings: readonly Finding[] }> {
+  const connection = await resolveAnyConn(t, elements, deployment)
+  assert(isServed(connection))
+  return connection
+}
+
+/** The connection `conn` of these elements, whatever its tokens are, and the findings about it. */
+export async function resolveAnyConn(
   t: TestContext,
   elements: RawElements,
   deployment = localDeployment,
@@ -46,7 +57,7 @@ export async function mistakesOf(
   elements: RawElements,
   deployment = localDeployment,
 ): Promise<string[]> {
-  const error = await configurationErrorOf(resolveConn(t, elements, deployment))
+  const error = await configurationErrorOf(resolveAnyConn(t, elements, deployment))
   return error.message.split('\n')
 }
 

@@ -1,4 +1,5 @@
-import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
+import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 
 /** The resolved assertion settings of a plain client, with these changes. */
 export function plainAssertion(changes: Partial<AssertionConfiguration> = {}): AssertionConfiguration {
@@ -19,9 +20,11 @@ export function plainAssertion(changes: Partial<AssertionConfiguration> = {}): A
 }
 
 /** A connection that signs a JWT and sets nothing else. */
-export const plainConnection: Connection = {
+export const plainConnection: ServedConnection = {
   name: 'conn',
   elements: ['endpointConnection/conn'],
+  authentication: { kind: 'oAuthConfig', id: 'theConfig' },
+  carrier: { header: 'authorization', isBearer: true, rejection: 'invalid_token' },
   grant: { type: 'client_credentials' },
   clientId: 'theClient',
   clientAuthentication: {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
+import type { Warming } from '../../../lib/configuration/connection.ts'
 import { readConnectionRecord, writeConnectionRecord } from '../../../lib/fleet/connection-record.ts'
 import type { ConnectionState } from '../../../lib/fleet/connection-state.ts'
-import { type Use, type WarmingPlan, withUse } from '../../../lib/fleet/kept-warm.ts'
+import { type Use, withUse } from '../../../lib/fleet/kept-warm.ts'
 
 export const now = 1_800_000_000_000
 export const hour = 3_600_000
-export const warming: WarmingPlan = {
+export const warming: Warming = {
   idleMilliseconds: 24 * hour,
   maximumVariants: 3,
   authorizationServer: 'theServer',

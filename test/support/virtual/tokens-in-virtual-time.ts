@@ -1,7 +1,7 @@
 import type { CallerRequest } from '../../../lib/access-token/token.ts'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createApplication, createBackgroundApplication } from '../../../lib/application/application.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { type ConnectionCache, createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { readElement } from '../../../lib/configuration/read-element.ts'
@@ -54,7 +54,7 @@ export interface TokensInVirtualTime {
 }
 
 export interface TokensInVirtualTimeOptions {
-  readonly connection?: Connection
+  readonly connection?: ServedConnection
   readonly latency?: number
   /** How far the clock of this process is ahead of the fleet's. A test may change it. */
   readonly clock?: { aheadMilliseconds: number }

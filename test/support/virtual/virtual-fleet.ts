@@ -4,7 +4,7 @@ import {
   createApplication,
   createBackgroundApplication,
 } from '../../../lib/application/application.ts'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import type { EventBus } from '../../../lib/events/event-bus.ts'
@@ -24,7 +24,7 @@ export const runMilliseconds = 52_000
 
 export interface VirtualFleetParts {
   readonly time: VirtualTime
-  readonly connections: readonly Connection[]
+  readonly connections: readonly ServedConnection[]
   readonly tokenEndpoint: TokenEndpoint
   readonly store: RecordStore
   readonly random: () => number
@@ -49,7 +49,7 @@ export interface ConnectionTraits {
 }
 
 /** A connection that is kept warm. The servers recognize it by its one scope, which is its name. */
-export function warmConnection(traits: ConnectionTraits): Connection {
+export function warmConnection(traits: ConnectionTraits): ServedConnection {
   const { name, server, idleMilliseconds = 86_400_000, maximumConcurrency = 10 } = traits
   const { parameters, authorizationServer } = plainConnection
   const tokenEndpoint = `https://${server}.example.com/token`
@@ -58,7 +58,7 @@ export function warmConnection(traits: ConnectionTraits): Connection {
     name,
     parameters: { ...parameters, scope: [name] },
     authorizationServer: { ...authorizationServer, id: server, tokenEndpoint, maximumConcurrency },
-    warming: { idleMilliseconds, maximumVariants: 20 },
+    warming: { authorizationServer: server, maximumConcurrency, idleMilliseconds, maximumVariants: 20 },
   }
 }
 
@@ -89,7 +89,7 @@ export function createVirtualFleet(parts: VirtualFleetParts): VirtualFleet {
 /** The servers don't verify its assertions. */
 const aSigner: Signer = { sign: async () => new Secret('some assertion') }
 
-function countedConnections(all: readonly Connection[]) {
+function countedConnections(all: readonly ServedConnection[]) {
   const known = new Map(
     all.map((connection) => [connection.name, { connection, fingerprint: fingerprintOf(connection) }]),
   )

@@ -1,5 +1,5 @@
 import { decodeJwt, UnsecuredJWT } from 'jose'
-import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import type { ConnectionCache, Fingerprints } from '../../../lib/configuration/connection-cache.ts'
 import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -34,7 +34,7 @@ export function virtualTokenEndpoint(
   return {
     async post(_server, { write }) {
       const { form, headers } = await write()
-      const fields = new URLSearchParams(form.reveal())
+      const fields = new URLSearchParams(form?.reveal())
       const assertion = fields.get('client_assertion')
       const claims = assertion === null ? {} : decodeJwt(assertion)
       const authorization = headers['authorization']?.reveal()
@@ -67,7 +67,7 @@ export const thePassword: SecretCache = {
 /** The fingerprints that a process uses if it can't read the cache's keys. */
 export const plainFingerprints: Fingerprints = { formsOf: (connection) => [fingerprintOf(connection)] }
 
-export function unchangingConnections(connection: Connection): ConnectionCache {
+export function unchangingConnections(connection: ServedConnection): ConnectionCache {
   const known = { connection, fingerprint: fingerprintOf(connection) }
   return {
     get: () => Promise.resolve(known),

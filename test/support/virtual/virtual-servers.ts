@@ -73,7 +73,7 @@ export function createVirtualServers(parts: VirtualServersParts): VirtualServers
     tokenEndpoint: {
       async post({ id: server }, { write, timeouts }) {
         const { form } = await write()
-        const connection = new URLSearchParams(form.reveal()).get('scope') ?? ''
+        const connection = new URLSearchParams(form?.reveal()).get('scope') ?? ''
         requests.push({ server, connection, at: now() })
         underWay.move([server, 'all'], 1)
         try {

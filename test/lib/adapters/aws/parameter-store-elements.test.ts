@@ -56,7 +56,7 @@ test('a connection needs one request for each level, reads only its own elements
       proxy.requests.map(({ body }) => body['Names']),
       [
         ['endpointConnection/conn'],
-        ['oAuthConfig/theConfig'],
+        ['oAuthConfig/theConfig', 'authToken/theConfig', 'authTokenLocal/theConfig', 'authData/theConfig'],
         ['authorizationServer/theServer', 'oAuthTokenConfig/theTokenConfig'],
         ['sslDefault/default', 'ssl/defaultSSLConfig', 'jwtBuilder/theBuilder'],
         ['keyStore/theTrust'],

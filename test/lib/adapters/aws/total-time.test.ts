@@ -4,7 +4,8 @@ import { type TestContext, test } from 'node:test'
 import { listen } from '../../../../infra/local/listen.ts'
 import { undiciApiEndpoint } from '../../../../lib/adapters/http/undici-api-endpoint.ts'
 import { undiciTokenEndpoint } from '../../../../lib/adapters/http/undici-token-endpoint.ts'
-import type { ResolvedAuthorizationServer, Transport } from '../../../../lib/configuration/connection.ts'
+import type { ResolvedAuthorizationServer } from '../../../../lib/configuration/connection.ts'
+import type { Transport } from '../../../../lib/configuration/transport.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
@@ -58,8 +59,14 @@ for (const isProxied of [false, true]) {
 
   test(`an API call ends in time if ${where} accepts the connection and does not answer`, async (t) => {
     const { origin, transport } = await theSilentWay(t, isProxied)
-    const api = { origin, basePath: '', rejection: 'invalid_token', ...transport } as const
-    const request = { connection: 'conn', method: 'GET', target: '/', headers: {}, token: new Secret('some-token') }
+    const api = { origin, basePath: '', ...transport } as const
+    const request = {
+      connection: 'conn',
+      method: 'GET',
+      target: '/',
+      headers: {},
+      credentials: { authorization: new Secret('Bearer some-token') },
+    }
     const calling = undiciApiEndpoint(theSecrets(), Date.now).send(api, request, {
       ...hurried,
       maximumIdleMilliseconds: 1_000,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ConnectionFailure, readConnectionFailure } from '../../../../lib/adapters/http/connection-failure.ts'
 import { ProxyRefusedError } from '../../../../lib/adapters/http/connector.ts'
-import type { Transport } from '../../../../lib/configuration/connection.ts'
+import type { Transport } from '../../../../lib/configuration/transport.ts'
 
 /* Codes that no server on this machine can cause reliably. The adapters' tests get the other codes from real servers. */
 

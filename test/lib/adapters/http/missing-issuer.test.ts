@@ -7,7 +7,7 @@ import * as x509 from '@peculiar/x509'
 import { listen } from '../../../../infra/local/listen.ts'
 import { readConnectionFailure } from '../../../../lib/adapters/http/connection-failure.ts'
 import { createConnector } from '../../../../lib/adapters/http/connector.ts'
-import type { Transport } from '../../../../lib/configuration/connection.ts'
+import type { Transport } from '../../../../lib/configuration/transport.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 

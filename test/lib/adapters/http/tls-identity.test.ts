@@ -13,7 +13,7 @@ import {
 } from '../../../../infra/local/certificate-authority.ts'
 import { fileSecrets } from '../../../../lib/adapters/files/file-secrets.ts'
 import { readTlsIdentity, type TlsIdentity } from '../../../../lib/adapters/http/tls-identity.ts'
-import type { TlsConfiguration } from '../../../../lib/configuration/connection.ts'
+import type { TlsConfiguration } from '../../../../lib/configuration/transport.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../../lib/signing/signing-key.ts'
 import { temporaryFolder } from '../../../support/process/temporary-folder.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { undiciApiEndpoint } from '../../../../lib/adapters/http/undici-api-endpoint.ts'
-import type { ProtectedApi } from '../../../../lib/configuration/connection.ts'
+import type { ProtectedApi } from '../../../../lib/configuration/api.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
@@ -17,7 +17,6 @@ test('a connection reuses its sockets to an API for the same transport, and shar
   const api: ProtectedApi = {
     origin: server.origin,
     basePath: '/one',
-    rejection: 'invalid_token',
     tls: { minimumVersion: 'TLSv1.2', trustStore: 'tokenwell/test/trust' },
     connectTimeoutMilliseconds: 10_000,
     receiveTimeoutMilliseconds: 10_000,
@@ -25,12 +24,18 @@ test('a connection reuses its sockets to an API for the same transport, and shar
   const call = (to: ProtectedApi, connection = 'conn') =>
     endpoint.send(
       to,
-      { connection, method: 'GET', target: '/', headers: {}, token: new Secret('the token') },
+      {
+        connection,
+        method: 'GET',
+        target: '/',
+        headers: {},
+        credentials: { authorization: new Secret('Bearer the token') },
+      },
       { receiveMilliseconds: 10_000, totalMilliseconds: 10_000, maximumIdleMilliseconds: 60_000 },
     )
 
   await call(api)
-  await call({ ...api, basePath: '/other', rejection: 'any_401', receiveTimeoutMilliseconds: 1 })
+  await call({ ...api, basePath: '/other', receiveTimeoutMilliseconds: 1 })
   assert.equal(server.connections(), 1)
 
   await call(api, 'other')

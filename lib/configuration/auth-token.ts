@@ -1,0 +1,63 @@
+import type { JsonObject } from '../base/decoding.ts'
+import type { AssertionConfiguration } from './assertion-configuration.ts'
+import type { ClaimsFromRequest } from './element.ts'
+
+/* Tokens that no OAuth 2.0 grant brings. Names are those of the elements. */
+
+/** A token server that has its own form of request and answer. */
+export interface AuthTokenGrant {
+  readonly type: 'authToken'
+  readonly request: AuthTokenRequest
+  readonly response: AuthTokenResponse
+  readonly reuse: TokenReuse
+}
+
+/** A JWT that Tokenwell signs is the token. */
+export interface AuthTokenLocalGrant {
+  readonly type: 'authTokenLocal'
+  readonly assertion: AssertionConfiguration
+  /** The claims of the token that each request sets. */
+  readonly claimsFromRequest?: ClaimsFromRequest
+  readonly reuse: TokenReuse
+}
+
+/** Which tokens answer more than one request: all, or only those without a `jti`, by which an API may detect a replay. */
+export type TokenReuse = 'all' | 'without_jti'
+
+export interface AuthTokenRequest {
+  readonly method: 'GET' | 'PUT' | 'POST'
+  readonly credentials: AuthTokenCredentials
+  /** Absent if the request has no body. */
+  readonly body?: AuthTokenBody
+}
+
+/** Where the request has its credentials. Header names are in lower case. */
+export type AuthTokenCredentials =
+  /** `Basic` with user and password, or `Bearer` with the assertion. */
+  | { readonly in: 'header'; readonly header: string }
+  | { readonly in: 'named_headers'; readonly userHeader: string; readonly passwordHeader: string }
+  /** The leaves of the body have them. */
+  | { readonly in: 'body' }
+  /** Only `headers` of the authorizationServer, a client certificate, or nothing. */
+  | { readonly in: 'nowhere' }
+
+export interface AuthTokenBody {
+  readonly format: 'JSON' | 'form'
+  /** Leaves `{ "secret": name }`, `{ "user": true }`, `{ "password": true }` and `{ "assertion": true }` stand for values. */
+  readonly structure: JsonObject
+}
+
+export interface AuthTokenResponse {
+  readonly token: AnswerPlace
+  /** Where the answer says when the token ends. If absent, only the token itself may say so. */
+  readonly expiry?: ExpiryPlace
+}
+
+export type AnswerPlace =
+  | { readonly in: 'header'; readonly header: string }
+  /** The whole body. */
+  | { readonly in: 'text' }
+  /** The names of JSON members, from the outside to the inside. */
+  | { readonly in: 'json'; readonly path: readonly string[] }
+
+export type ExpiryPlace = Exclude<AnswerPlace, { readonly in: 'text' }>

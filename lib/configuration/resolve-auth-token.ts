@@ -1,0 +1,105 @@
+import type { AuthTokenCredentials, AuthTokenRequest, AuthTokenResponse } from './auth-token.ts'
+import type { ServedConnection } from './connection.ts'
+import type { AuthorizationServer, AuthToken, ElementReference } from './element.ts'
+import type { Resolution } from './element-graph.ts'
+import { resolveAssertion } from './resolve-assertion.ts'
+import { resolveCarrier } from './resolve-carrier.ts'
+import { resolveAuthorizationServer } from './resolve-far-end.ts'
+import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
+import type { TokenOrigin } from './token-origin.ts'
+
+/** The token of an `authToken`. Undefined if it can't be resolved. Then there is a finding. */
+export function resolveAuthToken(
+  resolution: Resolution,
+  element: ElementReference,
+): TokenOrigin<ServedConnection> | undefined {
+  const { graph } = resolution
+  const attributes = graph.get('authToken', element.id)
+  if (!attributes) return undefined
+  const server = graph.get('authorizationServer', attributes.authServerRef)
+  const authorizationServer = resolveAuthorizationServer(resolution, attributes.authServerRef)
+  const client = resolveClient(resolution, attributes, server)
+  const request = resolveRequest(attributes, server)
+  const response = resolveResponse(resolution, element, attributes)
+  const carrier = resolveCarrier(resolution, element, attributes, { tokenRetryCheckLevel: 1 })
+  if (!authorizationServer || !client || !response) return undefined
+  const reuse = attributes.cacheTokensWithJti ? 'all' : 'without_jti'
+  return {
+    authentication: element,
+    carrier,
+    grant: { type: 'authToken', request, response, reuse },
+    ...client,
+    authorizationServer,
+    parameters: { scope: [], resource: [], further: {} },
+  }
+}
+
+/** What authenticates the request: a JWT, a user with a password, or nothing that this element names. */
+function resolveClient(
+  resolution: Resolution,
+  { jwtAuthenticationTokenRef, authServerRef }: AuthToken,
+  server: AuthorizationServer | undefined,
+): Pick<ServedConnection, 'clientId' | 'clientAuthentication'> | undefined {
+  if (jwtAuthenticationTokenRef !== undefined) {
+    const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'grant')
+    if (!assertion) return undefined
+    const method = isSharedKeyAlgorithm(assertion.algorithm) ? 'client_secret_jwt' : 'private_key_jwt'
+    const clientId = String(assertion.claims['iss'] ?? assertion.issuer)
+    return { clientId, clientAuthentication: { method, assertion, sendClientId: false } }
+  }
+  const authData = resolution.graph.get('authData', server?.basicAuthRef)
+  if (authData)
+    return {
+      clientId: authData.user,
+      clientAuthentication: { method: 'client_secret_basic', passwordSecret: authData.passwordSecret },
+    }
+  return server?.basicAuthRef === undefined
+    ? { clientId: 'anonymous', clientAuthentication: { method: 'none', sendClientId: false } }
+    : undefined
+}
+
+function resolveRequest(
+  { tokenRequest = {}, jwtAuthenticationTokenRef }: AuthToken,
+  server: AuthorizationServer | undefined,
+): AuthTokenRequest {
+  const { requestMethod: method = 'POST', requestBody: structure, bodyFormat: format = 'JSON' } = tokenRequest
+  const hasCredentials = jwtAuthenticationTokenRef !== undefined || server?.basicAuthRef !== undefined
+  return {
+    method,
+    credentials: hasCredentials ? placeOfCredentials(tokenRequest) : { in: 'nowhere' },
+    ...(structure && { body: { format, structure } }),
+  }
+}
+
+function placeOfCredentials(request: NonNullable<AuthToken['tokenRequest']>): AuthTokenCredentials {
+  const { credentialLocation = 'header', header = 'authorization', userHeader, passwordHeader } = request
+  if (credentialLocation === 'body') return { in: 'body' }
+  if (userHeader !== undefined && passwordHeader !== undefined)
+    return { in: 'named_headers', userHeader, passwordHeader }
+  return { in: 'header', header }
+}
+
+/** Undefined if the element does not say where the token is. Then there is a finding. */
+function resolveResponse(
+  { findings }: Resolution,
+  element: ElementReference,
+  { tokenResponse = {} }: AuthToken,
+): AuthTokenResponse | undefined {
+  const { tokenLocation = 'body', responseFormat, tokenPath, header, expiresPath, expiresHeader } = tokenResponse
+  const expiry =
+    expiresPath !== undefined
+      ? ({ in: 'json', path: expiresPath } as const)
+      : expiresHeader !== undefined
+        ? ({ in: 'header', header: expiresHeader } as const)
+        : undefined
+  const rest = expiry && { expiry }
+  if (tokenLocation === 'header' && header !== undefined) return { token: { in: 'header', header }, ...rest }
+  if (tokenLocation === 'body' && responseFormat === 'Text') return { token: { in: 'text' }, ...rest }
+  if (tokenLocation === 'body' && tokenPath !== undefined) return { token: { in: 'json', path: tokenPath }, ...rest }
+  findings.addMistake(
+    element,
+    'tokenResponse',
+    'It does not say where the answer has the token. Set tokenLocation, and responseFormat with tokenPath, or header.',
+  )
+  return undefined
+}

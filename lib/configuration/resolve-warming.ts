@@ -1,0 +1,55 @@
+import { claimsFromRequestOf, type Grant, namesUser, type Warming } from './connection.ts'
+import { type ElementReference, type EndpointConnection, keyOf } from './element.ts'
+import type { FindingList } from './finding.ts'
+import { tokenExchange } from './grant-type.ts'
+import type { TokenOrigin } from './token-origin.ts'
+
+/** Tokens that Tokenwell signs itself. */
+const signaturesAtATime = 10
+
+const defaults = { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 } as const
+
+/** Undefined if warm runs must not or can't renew any token. Then attributes without effect get a warning. */
+export function resolveWarming(
+  { warm, warmIdle, warmVariants }: EndpointConnection,
+  tokens: readonly TokenOrigin[],
+  element: ElementReference,
+  findings: FindingList,
+): Warming | undefined {
+  const reasons = tokens.map(({ grant }) => whyNotWarmed(grant))
+  const [main] = tokens
+  const isPossible = reasons.includes(undefined)
+  if (main && isPossible && warm !== false)
+    return {
+      ...serverOf(main),
+      idleMilliseconds: warmIdle ?? defaults.idleMilliseconds,
+      // A value from the operator also holds for tokens with a short lifetime.
+      ...(warmIdle === undefined && { idleLifetimes: defaults.idleLifetimes }),
+      maximumVariants: warmVariants ?? defaults.maximumVariants,
+    }
+
+  const reason = isPossible ? 'warm is false' : (reasons[0] ?? 'the connection has no token')
+  // `warm: false` itself has an effect.
+  const ignored = { warm: warm || undefined, warmIdle, warmVariants }
+  for (const [attribute, value] of Object.entries(ignored))
+    if (value !== undefined) findings.addWarning(element, attribute, `It has no effect: ${reason}. Take it out.`)
+  return undefined
+}
+
+function serverOf(main: TokenOrigin): Pick<Warming, 'authorizationServer' | 'maximumConcurrency'> {
+  if (!('authorizationServer' in main))
+    return { authorizationServer: keyOf(main.authentication), maximumConcurrency: signaturesAtATime }
+  const { id, maximumConcurrency } = main.authorizationServer
+  return { authorizationServer: id, maximumConcurrency }
+}
+
+/** Why a request for the token can't be repeated without its caller. Undefined if it can. */
+function whyNotWarmed(grant: Grant): string | undefined {
+  if (grant.type === 'password')
+    return "renewing a token of the password grant takes the user's password, which only the caller has"
+  if (grant.type === tokenExchange && !grant.subject.assertion)
+    return 'renewing the token takes the subject_token, which only the caller has'
+  return namesUser(claimsFromRequestOf(grant))
+    ? 'each token is for a user, and only the request names the user (claimsFromRequest)'
+    : undefined
+}
