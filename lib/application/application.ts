@@ -104,8 +104,9 @@ export function createApplication(ports: Ports) {
   const tiers = createTiers(ports)
   const { rejections, outcomes, clockOffsets } = tiers
   const tokens = createTokens(ports, tiers)
-  const secretDates = createSecretDates({ secrets, certificates })
-  const statusReader = createStatusReader({ elements, deployment, secretDates, outcomes, clockOffsets, now })
+  const statusReader = createStatusReader({
+    ...{ elements, deployment, secrets, certificates, outcomes, clockOffsets, now },
+  })
 
   return {
     async demandCertificateSubject(connection: string, subject: string): Promise<void> {

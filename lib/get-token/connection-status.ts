@@ -1,10 +1,11 @@
 import { describeFailure, type Failure } from '../base/tokenwell-error.ts'
-import { isServed } from '../configuration/connection.ts'
+import { type Connection, isServed } from '../configuration/connection.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
 import type { ConnectionFilter, ListedConnection } from '../configuration/inspect-elements.ts'
-import { dateWarnings, type SecretDates } from '../signing/secret-dates.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+import type { SecretDates, TlsCertificates } from '../signing/secret-dates.ts'
 import type { ClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { causeOf } from './token-error.ts'
 
@@ -53,7 +54,8 @@ export interface ConnectionStatuses {
 export interface StatusReaderDependencies {
   readonly elements: ElementStore
   readonly deployment: Deployment
-  readonly secretDates: SecretDates
+  readonly secrets: SecretStore
+  readonly certificates: TlsCertificates
   readonly outcomes: OutcomeLog
   readonly clockOffsets: ClockOffsets
   readonly now: () => number
@@ -61,18 +63,25 @@ export interface StatusReaderDependencies {
 
 /** Reads the status of connections. For operators, not for token requests: it reads all elements and secrets of the listed connections. */
 export function createStatusReader(dependencies: StatusReaderDependencies) {
-  const { elements, deployment, secretDates, outcomes, clockOffsets, now } = dependencies
+  const { elements, deployment, secrets, certificates, outcomes, clockOffsets, now } = dependencies
+  let secretDates: SecretDates | undefined
 
   async function statusOf(listed: ListedConnection): Promise<ConnectionStatus> {
     const { connection, findings } = listed
     const server = connection && isServed(connection) ? connection.authorizationServer.id : undefined
-    const dated = connection ? await secretDates.of(connection, now()) : []
     return {
       ...listed,
-      findings: [...findings, ...dateWarnings(dated)],
+      findings: [...findings, ...(connection ? await datesOf(connection) : [])],
       outcome: outcomes.of(listed.name),
       clockOffsetMilliseconds: server === undefined ? 0 : clockOffsets.of(server),
     }
+  }
+
+  /** Callers of tokens need no dates, and no list: both modules are loaded at their first use. */
+  async function datesOf(connection: Connection): Promise<readonly Finding[]> {
+    const dates = await import('../signing/secret-dates.ts')
+    secretDates ??= dates.createSecretDates({ secrets, certificates })
+    return dates.dateWarnings(await secretDates.of(connection, now()))
   }
 
   return {
@@ -81,7 +90,6 @@ export function createStatusReader(dependencies: StatusReaderDependencies) {
      * @throws {ElementStoreError}
      */
     async read(filter?: ConnectionFilter): Promise<ConnectionStatuses> {
-      // Callers of tokens need no list: it is loaded at its first use.
       const inspection = await import('../configuration/inspect-elements.ts')
       const listed = await inspection.listConnections(elements, deployment, filter)
       // These findings belong to no single connection, and may name any of them: a filtered list must not show them.
