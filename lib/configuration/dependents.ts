@@ -85,39 +85,35 @@ async function connectionsPresenting(elements: ElementStore, { ids, isDefault }:
   return await connectionsOver(elements, servers)
 }
 
+/** Reads each kind at most once: a kind comes after all kinds that it refers to. */
 async function connectionsOver(
   elements: ElementStore,
   changed: readonly ElementReference[],
 ): Promise<readonly string[]> {
-  const names = new Set<string>()
-  for (let level = changed; level.length > 0; ) {
-    for (const { kind, id } of level) if (kind === 'endpointConnection') names.add(id)
-    level = await referringTo(elements, level)
-  }
-  return [...names]
+  const found = [...changed]
+  for (const kind of kinds.toReversed())
+    if (mayReferTo(kind, found)) found.push(...(await referringTo(elements, kind, new Set(found.map(keyOf)))))
+  return [...new Set(found.filter(({ kind }) => kind === 'endpointConnection').map(({ id }) => id))]
 }
 
-async function referringTo(store: ElementStore, level: readonly ElementReference[]): Promise<ElementReference[]> {
-  const keys = new Set(level.map(keyOf))
+function mayReferTo(kind: Kind, found: readonly ElementReference[]): boolean {
+  if (kindsThatAlterNoToken.includes(kind)) return false
+  const below = Object.values<Kind | readonly Kind[]>(referenceAttributes[kind]).flat()
+  return found.some((each) => below.includes(each.kind))
+}
+
+async function referringTo(
+  store: ElementStore,
+  kind: Kind,
+  keys: ReadonlySet<string>,
+): Promise<readonly ElementReference[]> {
   const referring: ElementReference[] = []
-  for (const kind of kindsReferringTo(level))
-    for await (const reading of readAllElements(store, kind)) {
-      // An element with a mistake can't be used. When the operator fixes it, that change has its own event.
-      const isUsable = reading.findings.length === 0
-      if (isUsable && namedReferences(reading).some(({ to }) => keys.has(keyOf(to)))) referring.push(reading.reference)
-    }
+  for await (const reading of readAllElements(store, kind)) {
+    // An element with a mistake can't be used. When the operator fixes it, that change has its own event.
+    const isUsable = reading.findings.length === 0
+    if (isUsable && namedReferences(reading).some(({ to }) => keys.has(keyOf(to)))) referring.push(reading.reference)
+  }
   return referring
-}
-
-function kindsReferringTo(level: readonly ElementReference[]): Kind[] {
-  const below = new Set(level.map(({ kind }) => kind))
-  return kinds.filter(
-    (kind) =>
-      !kindsThatAlterNoToken.includes(kind) &&
-      Object.values<Kind | readonly Kind[]>(referenceAttributes[kind])
-        .flat()
-        .some((to) => below.has(to)),
-  )
 }
 
 /**

@@ -7,14 +7,27 @@ import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { elementStoreOf } from '../../support/elements/element-store.ts'
 import type { RawElements } from '../../support/elements/elements.ts'
 
-/** `one` and `two` share a configuration. `three` has another one with the same client, and `basic` has its own client. */
+/**
+ * `one` and `two` share a configuration. `three` has another one with the same client, and `basic` has its own client. `several` has two
+ * tokens that are not OAuth, and `user` has none.
+ */
 const theElements: RawElements = {
   endpointConnection: {
     one: { authenticationConfigRef: 'shared' },
     two: { authenticationConfigRef: 'shared' },
     three: { authenticationConfigRef: 'own' },
     basic: { authenticationConfigRef: 'basic' },
+    several: { authenticationConfigRef: ['session', 'signed'] },
+    user: { authenticationConfigRef: 'apiUser', host: 'https://api.example.com' },
   },
+  authToken: {
+    session: {
+      authServerRef: 'sessionServer',
+      header: 'x-session',
+      tokenResponse: { tokenLocation: 'body', responseFormat: 'Text' },
+    },
+  },
+  authTokenLocal: { signed: { tokenGeneratorRef: 'signingBuilder', header: 'x-signed' } },
   oAuthConfig: {
     shared: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theClient' },
     own: { authServerRef: 'otherServer', jwtAuthenticationTokenRef: 'theClient' },
@@ -33,9 +46,17 @@ const theElements: RawElements = {
       proxyConfigRef: 'theProxy',
     },
     basicServer: { tokenEndpoint: 'https://basic.example.com/token', basicAuthRef: 'theUser' },
+    sessionServer: { tokenEndpoint: 'https://session.example.com/token', basicAuthRef: 'sessionUser' },
   },
-  jwtBuilder: { theBuilder: { keyStoreRef: 'defaultKeyStore' } },
-  authData: { theUser: { user: 'u', passwordSecret: 'tokenwell/local/p' } },
+  jwtBuilder: {
+    theBuilder: { keyStoreRef: 'defaultKeyStore' },
+    signingBuilder: { keyStoreRef: 'defaultKeyStore', issuer: 'me' },
+  },
+  authData: {
+    theUser: { user: 'u', passwordSecret: 'tokenwell/local/p' },
+    sessionUser: { user: 's', passwordSecret: 'tokenwell/local/s' },
+    apiUser: { user: 'a', passwordSecret: 'tokenwell/local/a' },
+  },
   keyStore: { defaultKeyStore: { location: 'tokenwell/local/k' } },
   ssl: { defaultSSLConfig: { trustStoreRef: 'defaultKeyStore' } },
   sslDefault: { default: { sslRef: 'defaultSSLConfig' } },
@@ -87,6 +108,12 @@ const rows: readonly (readonly [string, Kind, string, readonly string[]])[] = [
   ['a client to which only an unused configuration refers', 'oAuthTokenConfig', 'unused', []],
   ['a jwtBuilder, three references away', 'jwtBuilder', 'theBuilder', ['one', 'three', 'two']],
   ['the name of a client, three references away', 'authData', 'theUser', ['basic']],
+  ['an authToken', 'authToken', 'session', ['several']],
+  ['the server of an authToken', 'authorizationServer', 'sessionServer', ['several']],
+  ['the user of an authToken', 'authData', 'sessionUser', ['several']],
+  ['an authTokenLocal', 'authTokenLocal', 'signed', ['several']],
+  ['the jwtBuilder of an authTokenLocal', 'jwtBuilder', 'signingBuilder', ['several']],
+  ['the user that authenticates API calls', 'authData', 'apiUser', ['user']],
   ['an id in another case', 'oAuthConfig', 'Shared', []],
   ['a server with the id of a client', 'authorizationServer', 'theClient', []],
   ['a connection', 'endpointConnection', 'one', ['one']],
@@ -108,23 +135,24 @@ test('connections are found by references to a deleted element', async (t) => {
 })
 
 const readFor: Readonly<Record<Kind, readonly Kind[]>> = {
-  jwtBuilder: ['authTokenLocal', 'oAuthTokenConfig', 'oAuthConfig', 'authToken', 'endpointConnection'],
-  authData: ['endpointConnection', 'authorizationServer', 'oAuthConfig', 'authToken'],
-  oAuthTokenConfig: ['oAuthConfig', 'authToken', 'endpointConnection'],
-  authorizationServer: ['oAuthConfig', 'authToken', 'endpointConnection'],
+  jwtBuilder: ['oAuthTokenConfig', 'authTokenLocal', 'authToken', 'oAuthConfig', 'endpointConnection'],
+  authData: ['authorizationServer', 'authToken', 'oAuthConfig', 'endpointConnection'],
+  oAuthTokenConfig: ['authToken', 'oAuthConfig', 'endpointConnection'],
+  authorizationServer: ['authToken', 'oAuthConfig', 'endpointConnection'],
   oAuthConfig: ['endpointConnection'],
   authToken: ['endpointConnection'],
   authTokenLocal: ['endpointConnection'],
   endpointConnection: [],
   keyStore: ['ssl'],
-  ssl: ['sslDefault', 'authorizationServer', 'oAuthConfig', 'endpointConnection'],
-  sslDefault: ['authorizationServer', 'oAuthConfig', 'endpointConnection'],
+  ssl: ['sslDefault', 'authorizationServer', 'authToken', 'oAuthConfig', 'endpointConnection'],
+  sslDefault: ['authorizationServer', 'authToken', 'oAuthConfig', 'endpointConnection'],
   proxyConfig: [],
 }
 for (const kind of kinds)
   test(`a change of ${kind} reads: ${readFor[kind].join(', ') || 'no elements'}`, async (t) => {
     const [id = ''] = Object.keys(theElements[kind] ?? {})
     const { listed, reads } = await dependOn(t, { kind, id })
+    assert.equal(new Set(listed).size, listed.length, 'a kind is read twice')
     assert.deepEqual(listed, readFor[kind])
     assert.deepEqual(
       reads.map((read) => read.map(({ kind: each, id: name }) => `${each}/${name}`)),
@@ -188,7 +216,7 @@ test('without sslDefault, defaultSSLConfig is the ssl element of servers that na
 test('for an element without references to it, only the kinds that could refer to it are read', async (t) => {
   const { names, listed } = await dependOn(t, { kind: 'jwtBuilder', id: 'unused' })
   assert.deepEqual(names, [])
-  assert.deepEqual(listed, ['authTokenLocal', 'oAuthTokenConfig'])
+  assert.deepEqual(listed, ['oAuthTokenConfig', 'authTokenLocal'])
 })
 
 test('a connection over an element with a mistake is left out, and the others are found', async (t) => {
