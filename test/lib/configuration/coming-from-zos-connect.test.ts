@@ -3,127 +3,82 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
-import { droppedAttributes } from '../../../lib/configuration/dropped-attributes.ts'
-import { kinds } from '../../../lib/configuration/element.ts'
-import { elementSchemas } from '../../../lib/configuration/element-schema.ts'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { validateElements } from '../../../lib/configuration/inspect-elements.ts'
 import type { RawElements } from '../../support/elements/elements.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
+/* The worked examples of lib/configuration/zos-connect.md. */
+
 const read = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8')
 const page = await read('lib/configuration/zos-connect.md')
 const localElements: RawElements = JSON.parse(await read('infra/local/elements.json'))
 
-const statuses = ['same', 'translated', 'not there'] as const
-type Status = (typeof statuses)[number]
-
-interface Row {
-  /** Without the prefix `zosconnect_`. */
-  readonly name: string
-  readonly status: Status
-}
-
-const header = '| z/OS Connect | Tokenwell | status | differences |'
-
-/** What is under `## <title>`, before any heading below it. */
-function sectionOf(title: string): string {
-  return page.split(/^#{2,3} /m).find((part) => part.startsWith(`${title}\n`)) ?? ''
-}
-
-function tableOf(title: string): readonly Row[] {
-  const [first, rule, ...rows] = sectionOf(title)
-    .split('\n')
-    .filter((line) => line.startsWith('|'))
-  assert.equal(first, header, `## ${title} has a table`)
-  assert.equal(rule, '| --- | --- | --- | --- |')
-  return rows.map(readRow)
-}
-
-/** An attribute that Tokenwell has bears the original's name. */
-function readRow(line: string): Row {
-  const [original = '', own = '', given = '', differences = '', ...more] = line.split('|').slice(1, -1)
-  assert.ok(differences.trim() !== '' && more.length === 0, `a row has four columns, all filled: ${line}`)
-
-  const status = statuses.find((each) => each === given.trim())
-  assert.ok(status, `a row has one of the three states: ${line}`)
-  const name = /^`(?:zosconnect_)?([^`]+)`(?: \((?:unconfirmed|subelement)\))?$/.exec(original.trim())?.[1]
-  assert.ok(name, `a row names the attribute of the original: ${line}`)
-  const ownName = /^\[?`([^`]+)`(?:\]\(#\w+\))?$/.exec(own.trim())?.[1]
-  assert.equal(ownName ?? own.trim(), status === 'not there' ? '-' : name, line)
-  return { name, status }
-}
-
-/** The attributes that the original has not, as the line below a table lists them. */
-function onlyInTokenwell(kind: string): string[] {
-  const [, list = ''] = /^Only in Tokenwell: ((?:`\w+`(?:, )?)+)/m.exec(sectionOf(kind)) ?? []
-  return [...list.matchAll(/`(\w+)`/g)].map(([, name = '']) => name)
-}
-
-function namesOf(rows: readonly Row[], ...wanted: readonly Status[]): string[] {
-  return rows.filter(({ status }) => wanted.includes(status)).map(({ name }) => name)
-}
-
-function assertSameNames(actual: readonly string[], expected: readonly string[]): void {
-  assert.deepEqual([...actual].sort(), [...expected].sort())
-}
-
-test('the table of kinds names every kind, and no other', () => {
-  const rows = tableOf('Kinds of elements')
-  assertSameNames(namesOf(rows, 'same', 'translated'), kinds)
-  assertSameNames(namesOf(rows, 'not there'), [])
-})
-
-test('no attribute is refused in a kind that has no table', () => {
-  for (const kind of Object.keys(droppedAttributes)) assert.ok(kind in elementSchemas, kind)
-})
-
-for (const kind of kinds) {
-  test(`the table of ${kind} and the list below it name every attribute that can be set, and no other`, () => {
-    // Every element may have an id: it is taken off before the schema.
-    const named = [...namesOf(tableOf(kind), 'same', 'translated'), ...onlyInTokenwell(kind)]
-    assertSameNames(named, ['id', ...Object.keys(elementSchemas[kind].entries)])
-  })
-
-  test(`the table of ${kind} says "not there" of each attribute that is refused for good, and of no other`, () => {
-    assertSameNames(namesOf(tableOf(kind), 'not there'), Object.keys(droppedAttributes[kind] ?? {}))
-  })
-}
-
-/** The block of that language, which the page says is read here. */
-function blockOf(language: 'xml' | 'json'): string {
+/** The blocks of that language, which the page says are read here. */
+function blocksOf(language: 'xml' | 'json'): string[] {
   const marker = '<!-- run: test/lib/configuration/coming-from-zos-connect.test.ts -->'
   const blocks = page.split(`${marker}\n\`\`\`${language}\n`).slice(1)
-  assert.equal(blocks.length, 1, `the page has one ${language} block`)
-  return blocks[0]?.split('\n```')[0] ?? ''
+  return blocks.map((block) => block.split('\n```')[0] ?? '')
 }
 
+type TranslatedAttribute = string | Record<string, string>
+type TranslatedElements = Record<string, Record<string, Record<string, TranslatedAttribute>>>
+
+const attributesIn = (written: string) =>
+  [...written.matchAll(/\s([\w-]+)="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value] as const)
+
 /** Each element and attribute of a server.xml as it is: without the prefix, and with a subelement as an attribute. */
-function translate(serverXml: string): Record<string, Record<string, Record<string, string>>> {
+function translate(serverXml: string): TranslatedElements {
   const xml = serverXml.replace(/<!--.*?-->/gs, '')
-  const elements: Record<string, Record<string, Record<string, string>>> = {}
-  for (const [, kind = '', written = '', content] of xml.matchAll(
+  const elements: TranslatedElements = {}
+  for (const [, kind = '', written = '', content = ''] of xml.matchAll(
     /^ {4}<(?:zosconnect_)?(\w+)([^>]*?)(?: \/>|>(.*?)^ {4}<\/\w+>)/gms,
   )) {
-    const attributes = [...written.matchAll(/\s(\w+)="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value])
-    const subelements = [...(content ?? '').matchAll(/<(\w+)><!\[CDATA\[(.*?)\]\]><\/\1>/gs)].map(
-      ([, name = '', value = '']) => [name, value],
-    )
-    const { id = '', ...others } = Object.fromEntries([...attributes, ...subelements])
-    elements[kind] = { ...elements[kind], [id]: others }
+    const { id = '', ...attributes } = Object.fromEntries(attributesIn(written))
+    elements[kind] = { ...elements[kind], [id]: { ...attributes, ...subelementsIn(content) } }
   }
   return elements
 }
 
-async function findingsOf(t: TestContext, elements: RawElements): Promise<string[]> {
+/** Those with a text, and those with attributes. */
+function subelementsIn(content: string): Record<string, TranslatedAttribute> {
+  const texts = content.matchAll(/<(\w+)><!\[CDATA\[(.*?)\]\]><\/\1>/gs)
+  const objects = content.matchAll(/^ {8}<(\w+)([^>]*) \/>/gm)
+  return Object.fromEntries([
+    ...[...texts].map(([, name = '', text = '']) => [name, text]),
+    ...[...objects].map(([, name = '', written = '']) => [name, Object.fromEntries(attributesIn(written))]),
+  ])
+}
+
+const [oAuth = {}, otherServer = {}, several = {}] = blocksOf('xml').map(translate)
+const [oAuthElements = {}, otherServerElements = {}, severalElements = {}] = blocksOf('json').map(
+  (block): RawElements => JSON.parse(block),
+)
+
+/** The elements on top of those of the local run. */
+async function findingsOf(t: TestContext, elements: RawElements): Promise<{ mistakes: string[]; warnings: string[] }> {
   const path = join(await temporaryFolder(t), 'elements.json')
   await writeFile(path, JSON.stringify({ ...localElements, ...elements }))
   const deployment = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false }
-  const findings = await validateElements(fileElements(path), deployment)
-  return findings.filter(({ severity }) => severity === 'mistake').map(describeFinding)
+  const found = await validateElements(fileElements(path), deployment)
+  const [mistakes, warnings] = (['mistake', 'warning'] as const).map((severity) =>
+    found.filter((each) => each.severity === severity).map(describeFinding),
+  )
+  return { mistakes: mistakes ?? [], warnings: warnings ?? [] }
 }
 
-test("the example in JSON is what the local run's elements hold under the original's ids", () => {
+/** The elements of all these sets. A later one replaces an earlier one of the same kind and id. */
+function together(...sets: readonly RawElements[]): RawElements {
+  const all: RawElements = {}
+  for (const set of sets) for (const [kind, byId] of Object.entries(set)) all[kind] = { ...all[kind], ...byId }
+  return all
+}
+
+test('the page has three examples', () => {
+  assert.deepEqual([blocksOf('xml').length, blocksOf('json').length], [3, 3])
+})
+
+test("the OAuth example in JSON is what the local run's elements hold under the original's ids", () => {
   const ids = {
     jwtBuilder: 'myJWTAuthBuilder',
     oAuthTokenConfig: 'myJWTAuthConfig',
@@ -132,32 +87,86 @@ test("the example in JSON is what the local run's elements hold under the origin
     endpointConnection: 'conn',
   }
   const expected = Object.entries(ids).map(([kind, id]) => [kind, { [id]: localElements[kind]?.[id] }])
-  assert.deepEqual(JSON.parse(blockOf('json')), Object.fromEntries(expected))
+  assert.deepEqual(oAuthElements, Object.fromEntries(expected))
 })
 
-test('the example in JSON is the XML as it is, but for the two changes that the page names', () => {
-  const elements = translate(blockOf('xml'))
-  Object.assign(elements['endpointConnection']?.['conn'] ?? {}, { authenticationConfigRef: 'myoAuthConfig' })
-  Object.assign(elements['authorizationServer']?.['myAuthServer'] ?? {}, { issuer: 'https://localhost:9443' })
-  assert.deepEqual(JSON.parse(blockOf('json')), elements)
+test('the OAuth example in JSON is the XML as it is, but for the two changes that the page names', () => {
+  assert.deepEqual(
+    oAuthElements,
+    changed(oAuth, {
+      endpointConnection: { conn: { authenticationConfigRef: 'myoAuthConfig' } },
+      authorizationServer: { myAuthServer: { issuer: 'https://localhost:9443' } },
+    }),
+  )
 })
+
+/** The elements with some attributes replaced or added. */
+function changed(elements: RawElements, changes: RawElements): RawElements {
+  const result = structuredClone(elements)
+  for (const [kind, byId] of Object.entries(changes))
+    for (const [id, attributes] of Object.entries(byId))
+      Object.assign(result[kind]?.[id] ?? assert.fail(id), attributes)
+  return result
+}
 
 test("the original's reference in another case is the mistake that the page quotes", async (t) => {
-  const { endpointConnection = {} } = translate(blockOf('xml'))
+  const { endpointConnection = {} } = oAuth
   assert.equal(endpointConnection['conn']?.['authenticationConfigRef'], 'myOAuthConfig')
-  const [mistake, ...others] = await findingsOf(t, { endpointConnection })
+  const { mistakes } = await findingsOf(t, { endpointConnection })
+  const [mistake, ...others] = mistakes
   assert.deepEqual(others, [])
   assert.ok(page.includes(`\n${mistake}\n`), mistake)
 })
 
 test('with the right reference the XML as it is has no audience', async (t) => {
-  const { authorizationServer = {}, endpointConnection = {} } = translate(blockOf('xml'))
+  const { authorizationServer = {}, endpointConnection = {} } = oAuth
   const conn = { ...endpointConnection['conn'], authenticationConfigRef: 'myoAuthConfig' }
-  const [mistake, ...others] = await findingsOf(t, {
+  const { mistakes } = await findingsOf(t, {
     ...localElements,
     authorizationServer: { ...localElements['authorizationServer'], ...authorizationServer },
     endpointConnection: { conn },
   })
+  const [mistake, ...others] = mistakes
   assert.deepEqual(others, [])
   assert.match(String(mistake), /^jwtBuilder\/myJWTAuthBuilder audiences: /)
 })
+
+test('the example of another server in JSON is the XML as it is, but for the password', () => {
+  const { tokenCredential: { password, ...user } = {} } = otherServer['authData'] ?? {}
+  assert.equal(password, 'jwtpassword')
+  const authData = { tokenCredential: { ...user, passwordSecret: 'tokenwell/local/jwt-password' } }
+  assert.deepEqual(otherServerElements, { ...otherServer, authData })
+})
+
+test('the XML of another server as it is has no other mistake than its password, and that says where the password goes', async (t) => {
+  const { mistakes } = await findingsOf(t, alone(otherServer))
+  assert.deepEqual(
+    mistakes.map((mistake) => mistake.replace(/: .*/s, '')),
+    ['authData/tokenCredential password', 'authData/tokenCredential passwordSecret'],
+  )
+  assert.match(String(mistakes[0]), /write its name in passwordSecret\.$/)
+})
+
+test('the example of several tokens in JSON is the XML as it is, but for the three changes that the page names', () => {
+  const ids = String(several['endpointConnection']?.['both']?.['authenticationConfigRef']).split(',')
+  assert.deepEqual(
+    severalElements,
+    changed(several, {
+      endpointConnection: { both: { authenticationConfigRef: ids } },
+      authTokenLocal: { myLocalJWTConfig: { tokenSubject: 'orders' } },
+      jwtBuilder: { myLocalJWTBuilder: { jti: 'false' } },
+    }),
+  )
+})
+
+test('the examples in JSON have no mistake and no warning, each one alone and all together', async (t) => {
+  const all = [oAuthElements, otherServerElements, together(oAuthElements, otherServerElements, severalElements)]
+  for (const elements of all) assert.deepEqual(await findingsOf(t, alone(elements)), { mistakes: [], warnings: [] })
+})
+
+/** The elements with the TLS settings that they name, without the other elements of the local run. */
+function alone(elements: RawElements): RawElements {
+  const emptied = Object.fromEntries(Object.keys(localElements).map((kind) => [kind, {}]))
+  const { ssl = {}, keyStore = {} } = localElements
+  return together(emptied, { ssl, keyStore }, elements)
+}
