@@ -68,7 +68,7 @@ export function hasOwnEnd(accessToken: Secret): boolean {
   return seconds !== undefined
 }
 
-/** Whether the token is a JWT with a `jti`, by which an API may detect that it comes a second time. */
+/** Whether the token is a JWT with a `jti`. An API may use it to detect that a token comes a second time. */
 export function hasJwtId(accessToken: Secret): boolean {
   return claimsOf(accessToken.reveal()).jti !== undefined
 }

@@ -16,6 +16,7 @@ import { describeFinding, type Finding } from '../configuration/finding.ts'
 import type { ListedConnection } from '../configuration/inspect-elements.ts'
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { Transport } from '../configuration/transport.ts'
+import { useOfKey } from '../get-token/local-tokens.ts'
 import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { createHeader } from '../signing/assertion.ts'
@@ -53,7 +54,7 @@ export async function inspectSecrets(
 async function inspectConnection(connection: Connection, inspection: Inspection): Promise<readonly Finding[]> {
   const { name, api } = connection
   const tokens = tokensOf(connection).map((token) =>
-    isServed(token) ? inspectServed(token, inspection) : inspectKey(token.grant.assertion, undefined, inspection),
+    isServed(token) ? inspectServed(token, inspection) : inspectKey(token.grant.assertion, useOfKey(token), inspection),
   )
   return [
     ...(await Promise.all(tokens)).flat(),

@@ -90,9 +90,9 @@ function adviseOnTimes(
 }
 
 /** A server that reads `jku` finds only the keys of that JWK set. */
-function adviseOnHeader(
+export function adviseOnHeader(
   { header = {}, key, omitted = [], hasCertificateChain, certificateThumbprint }: AssertionConfiguration,
-  { builder, jwkSet }: AssertionOrigin,
+  { builder, jwkSet }: Pick<AssertionOrigin, 'builder' | 'jwkSet'>,
   findings: FindingList,
 ): void {
   if (!key.generated) return

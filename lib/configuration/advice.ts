@@ -1,7 +1,9 @@
 import { type AssertionOrigin, adviseOnAssertion, adviseOnIssuer } from './advice-on-assertion.ts'
+import { adviseOnLocalToken, type LocalTokenOrigin } from './advice-on-local-token.ts'
 import type { AssertionConfiguration } from './assertion-configuration.ts'
 import {
   type AuthorizationServer,
+  type AuthTokenLocal,
   type ElementReference,
   type EndpointConnection,
   type JwtBuilder,
@@ -21,6 +23,10 @@ export function createAdvice(findings: FindingList) {
     onAssertion(assertion: AssertionConfiguration, origin: AssertionOrigin): void {
       adviseOnAssertion(assertion, origin, findings)
     },
+    onLocalToken(assertion: AssertionConfiguration, attributes: AuthTokenLocal, origin: LocalTokenOrigin): void {
+      adviseOnLocalToken(assertion, attributes, origin, findings)
+      adviseOnFreeClaims(attributes, origin.tokenConfig, findings, anyUserOfApi)
+    },
     onKey: (builder: JwtBuilder, element: ElementReference) => adviseOnIgnoredKeyAttributes(builder, element, findings),
     onServer(server: AuthorizationServer, element: ElementReference): void {
       if (server.issuer !== undefined) adviseOnIssuer(server.issuer, element, 'issuer', findings)
@@ -30,7 +36,7 @@ export function createAdvice(findings: FindingList) {
     },
     onConfig(config: OAuthConfig, element: ElementReference): void {
       adviseOnScopes(config, element, findings)
-      adviseOnFreeClaims(config, element, findings)
+      adviseOnFreeClaims(config, element, findings, anyUserOfServer)
     },
     onEndpointWithoutHost: (endpoint: EndpointConnection, element: ElementReference) =>
       adviseOnAttributesOfCalls(endpoint, element, findings),
@@ -111,10 +117,16 @@ function adviseOnScopes(config: OAuthConfig, element: ElementReference, findings
         )
 }
 
+const anyUserOfServer =
+  'With true, a caller can get a token for every user for whom the server accepts this client. List the users, or take the user from the JWT of the caller with fromCaller.'
+const anyUserOfApi =
+  'With true, a caller can get a token for every user of the API. List the users, or take the user from the JWT of the caller with fromCaller.'
+
 function adviseOnFreeClaims(
-  { claimsFromRequest = {} }: OAuthConfig,
+  { claimsFromRequest = {} }: Pick<OAuthConfig, 'claimsFromRequest'>,
   element: ElementReference,
   findings: FindingList,
+  anyUser: string,
 ): void {
   for (const [name, rule] of Object.entries(claimsFromRequest))
     if (rule === true)
@@ -122,7 +134,7 @@ function adviseOnFreeClaims(
         element,
         'claimsFromRequest',
         name === 'sub'
-          ? 'With true, a caller can get a token for every user for whom the server accepts this client. List the users, or take the user from the JWT of the caller with fromCaller.'
+          ? anyUser
           : `With true, a caller can set the claim ${name} to any text. List the values, or take the value from the JWT of the caller with fromCaller.`,
       )
 }

@@ -28,6 +28,11 @@ export interface AssertionConfiguration {
   readonly key: KeyReference
 }
 
+/** Whether each of these JWTs has a `jti`. */
+export function hasJwtId({ hasJwtId: isAdded, claims, omitted = [] }: AssertionConfiguration): boolean {
+  return !omitted.includes('jti') && (isAdded || 'jti' in claims)
+}
+
 export interface KeyReference {
   /** The id of the jwtBuilder that has this key. */
   readonly jwtBuilder: string

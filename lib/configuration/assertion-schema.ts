@@ -4,15 +4,14 @@ import { isWebUrl } from './value-syntax.ts'
 
 /* The attributes of a jwtBuilder that change what an assertion holds. */
 
-/** The claims and the header that `omit` may leave out. */
-export const omittable = ['iss', 'sub', 'nbf', 'iat', 'jti', 'kid'] as const
+/** The claims and the header that `omit` may leave out. A JWT for an OAuth 2.0 server always has `aud`. */
+export const omittable = ['iss', 'sub', 'aud', 'nbf', 'iat', 'jti', 'kid'] as const
 
 export type Omittable = (typeof omittable)[number]
 
 /** Why `omit` must not leave them out. */
 const required: Readonly<Record<string, string>> = {
-  exp: 'Take exp out: without it, an assertion would be valid forever.',
-  aud: 'Take aud out: without it, one server could use the assertion at another one (RFC 7523 section 3).',
+  exp: 'Take exp out: without it, the JWT would be valid forever.',
   alg: 'Take alg out: a JWT must have it (RFC 7515 section 4.1.1).',
   typ: 'Take typ out: to leave this header out, set typ to none.',
 }
@@ -29,7 +28,7 @@ export const omit = v.pipe(
       else if (!isOmittable(name)) addIssue({ message: `It must be ${omitMessage}.` })
   }),
   v.transform((names): readonly Omittable[] => names.filter(isOmittable)),
-  v.description(`What is left out of the assertion: ${omittable.join(', ')}.`),
+  v.description(`What is left out of the JWT: ${omittable.join(', ')}.`),
 )
 
 function isOmittable(name: string): name is Omittable {

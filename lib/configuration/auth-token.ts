@@ -1,5 +1,5 @@
 import type { JsonObject } from '../base/decoding.ts'
-import type { AssertionConfiguration } from './assertion-configuration.ts'
+import { type AssertionConfiguration, hasJwtId } from './assertion-configuration.ts'
 import type { ClaimsFromRequest } from './element.ts'
 
 /* Tokens that no OAuth 2.0 grant brings. Names are those of the elements. */
@@ -21,7 +21,12 @@ export interface AuthTokenLocalGrant {
   readonly reuse: TokenReuse
 }
 
-/** Which tokens answer more than one request: all, or only those without a `jti`, by which an API may detect a replay. */
+/** Whether each request gets a token of its own, which no other request may get. */
+export function isSignedForEachRequest({ assertion, reuse }: AuthTokenLocalGrant): boolean {
+  return reuse === 'without_jti' && hasJwtId(assertion)
+}
+
+/** Which tokens answer more than one request: all, or only those without a `jti`. With one, an API may detect a replay. */
 export type TokenReuse = 'all' | 'without_jti'
 
 export interface AuthTokenRequest {

@@ -22,7 +22,6 @@ export type AuthorizationServer = Elements['authorizationServer']
 export type JwtBuilder = Elements['jwtBuilder']
 export type AuthToken = Elements['authToken']
 export type AuthTokenLocal = Elements['authTokenLocal']
-export type OAuthTokenConfig = Elements['oAuthTokenConfig']
 
 export type GrantType = NonNullable<OAuthConfig['grantType']>
 /** The caller parameters that a request may set, by name: any value (`true`) or one of the listed values. */

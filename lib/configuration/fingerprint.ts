@@ -64,7 +64,7 @@ function localIdentity({ grant, requestMay, parameters, lifetime }: LocalConnect
 /** A server may decide by any member of the header that the operator adds. `kid` and certificates only find the key. */
 function assertionIdentity(assertion: AssertionConfiguration): object {
   const { issuer, subject, audiences, scope, claims, header, omitted = [] } = assertion
-  const absent = (['iss', 'sub'] as const).filter((name) => omitted.includes(name))
+  const absent = (['iss', 'sub', 'aud'] as const).filter((name) => omitted.includes(name))
   return { issuer, subject, audiences, scope, claims, header, ...(absent.length > 0 && { omitted: absent }) }
 }
 

@@ -3,7 +3,7 @@ import type { AssertionConfiguration } from './assertion-configuration.ts'
 import type { AuthTokenLocal, ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
-import { refuseSettingOmitted } from './omitted.ts'
+import { type AssertionUse, refuseSettingOmitted } from './omitted.ts'
 import { assertionSeconds, resolveKey } from './resolve-key.ts'
 import { defaultSignatureAlgorithm } from './signature-algorithm.ts'
 
@@ -17,16 +17,20 @@ export function resolveAssertion(
   resolution: Resolution,
   tokenConfigId: string,
   serverId: string,
-  use: AssertionOrigin['use'],
+  use: Exclude<AssertionUse, 'token'>,
 ): AssertionConfiguration | undefined {
-  const { graph, deployment, findings } = resolution
+  const { graph, findings } = resolution
   const tokenConfig = graph.get('oAuthTokenConfig', tokenConfigId)
   const builder = graph.get('jwtBuilder', tokenConfig?.tokenGeneratorRef)
   if (!tokenConfig || !builder) return undefined
 
   const element: ElementReference = { kind: 'jwtBuilder', id: tokenConfig.tokenGeneratorRef }
   const tokenElement: ElementReference = { kind: 'oAuthTokenConfig', id: tokenConfigId }
-  const audiences = resolveAudiences(resolution, element, builder, { claims: tokenConfig.claims ?? {}, serverId })
+  const audiences = resolveAudiences(resolution, element, builder, {
+    claims: tokenConfig.claims ?? {},
+    serverId,
+    use,
+  })
   const assertion = assemble(resolution, element, builder, { tokenElement, tokenConfig, audiences })
   if (!assertion) return undefined
 
@@ -34,11 +38,8 @@ export function resolveAssertion(
   demandBeginBeforeEnd(assertion, element, findings)
   refuseSettingOmitted(builder, tokenConfig, { builder: element, tokenConfig: tokenElement, use }, findings)
   if (use === 'client') demandSubject(assertion, tokenElement, findings)
-  resolution.advice?.onAssertion(assertion, {
-    ...{ builder: element, tokenConfig: tokenElement, server, use },
-    ...lifetimePlace(builder),
-    jwkSet: `${deployment.publicUrl}/jwt/${element.id}/jwk`,
-  })
+  const origin = originOf(resolution, element, builder)
+  resolution.advice?.onAssertion(assertion, { ...origin, tokenConfig: tokenElement, server, use })
   return assertion
 }
 
@@ -53,8 +54,23 @@ export function resolveLocalAssertion(
   const element: ElementReference = { kind: 'jwtBuilder', id: attributes.tokenGeneratorRef }
   const { audiences = [] } = builder
   const assertion = assemble(resolution, element, builder, { tokenElement, tokenConfig: attributes, audiences })
-  if (assertion) demandBeginBeforeEnd(assertion, element, resolution.findings)
+  if (!assertion) return undefined
+
+  const { findings, advice } = resolution
+  demandBeginBeforeEnd(assertion, element, findings)
+  const elements = { builder: element, tokenConfig: tokenElement, use: 'token' } as const
+  refuseSettingOmitted(builder, attributes, elements, findings)
+  advice?.onLocalToken(assertion, attributes, { ...originOf(resolution, element, builder), ...elements })
   return assertion
+}
+
+function originOf({ deployment }: Resolution, element: ElementReference, builder: JwtBuilder) {
+  return {
+    builder: element,
+    ...lifetimePlace(builder),
+    /** The URL where Tokenwell publishes the keys of the jwtBuilder. */
+    jwkSet: `${deployment.publicUrl}/jwt/${element.id}/jwk`,
+  }
 }
 
 interface AssertionParts {
@@ -133,17 +149,20 @@ function resolveAudiences(
   { graph, findings }: Resolution,
   element: ElementReference,
   builder: JwtBuilder,
-  { claims, serverId }: { readonly claims: Claims; readonly serverId: string },
+  { claims, serverId, use }: { readonly claims: Claims; readonly serverId: string; readonly use: AssertionUse },
 ): readonly string[] | undefined {
   const server = graph.get('authorizationServer', serverId)
   if (builder.audiences) return builder.audiences
+  if (builder.omit?.includes('aud')) return []
   if (server?.issuer !== undefined) return [server.issuer]
   if (claims['aud'] !== undefined) return []
   if (server)
     findings.addMistake(
       element,
       'audiences',
-      `The assertion would have no aud. Best set issuer on authorizationServer/${serverId}: RFC 7523bis requires the server's issuer identifier. Or set audiences here, or aud in claims of the oAuthTokenConfig element.`,
+      use === 'token_server'
+        ? `The JWT would have no aud. Set audiences here, or issuer on authorizationServer/${serverId}. If the token server wants no aud, add aud to omit.`
+        : `The assertion would have no aud. Best set issuer on authorizationServer/${serverId}: RFC 7523bis requires the server's issuer identifier. Or set audiences here, or aud in claims of the oAuthTokenConfig element.`,
     )
   return undefined
 }
@@ -152,7 +171,7 @@ function lifetimePlace({ expiresInSeconds, expiry }: JwtBuilder): Pick<Assertion
   return { lifetimeAttribute: expiresInSeconds === undefined && expiry !== undefined ? 'expiry' : 'expiresInSeconds' }
 }
 
-/** An assertion that expires before its `nbf` is never valid. */
+/** A JWT that expires before its `nbf` is never valid. */
 function demandBeginBeforeEnd(
   { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds }: AssertionConfiguration,
   builder: ElementReference,
@@ -162,6 +181,6 @@ function demandBeginBeforeEnd(
     findings.addMistake(
       builder,
       'nbfOffset',
-      'The assertion would expire before its nbf. Make nbfOffset smaller, or leave it out.',
+      'The JWT would expire before its nbf. Make nbfOffset smaller, or leave it out.',
     )
 }

@@ -41,7 +41,7 @@ function resolveClient(
   server: AuthorizationServer | undefined,
 ): Pick<ServedConnection, 'clientId' | 'clientAuthentication'> | undefined {
   if (jwtAuthenticationTokenRef !== undefined) {
-    const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'grant')
+    const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'token_server')
     if (!assertion) return undefined
     const method = isSharedKeyAlgorithm(assertion.algorithm) ? 'client_secret_jwt' : 'private_key_jwt'
     const clientId = String(assertion.claims['iss'] ?? assertion.issuer)

@@ -52,7 +52,7 @@ function resolveStoredKey(
     findings.addMistake(
       element,
       'keyStoreRef',
-      `There is no key that signs the assertion. Name a keyStore element here, add keyStore/${defaultKeyStore}, or set jwkEnabled.`,
+      `There is no key to sign with. Name a keyStore element here, add keyStore/${defaultKeyStore}, or set jwkEnabled.`,
     )
   return undefined
 }

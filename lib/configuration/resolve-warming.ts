@@ -1,3 +1,4 @@
+import { isSignedForEachRequest } from './auth-token.ts'
 import { claimsFromRequestOf, type Grant, namesUser, type Warming } from './connection.ts'
 import { type ElementReference, type EndpointConnection, keyOf } from './element.ts'
 import type { FindingList } from './finding.ts'
@@ -49,6 +50,8 @@ function whyNotWarmed(grant: Grant): string | undefined {
     return "renewing a token of the password grant takes the user's password, which only the caller has"
   if (grant.type === tokenExchange && !grant.subject.assertion)
     return 'renewing the token takes the subject_token, which only the caller has'
+  if (grant.type === 'authTokenLocal' && isSignedForEachRequest(grant))
+    return 'each request gets a token of its own, because the token has a jti (cacheTokensWithJti)'
   return namesUser(claimsFromRequestOf(grant))
     ? 'each token is for a user, and only the request names the user (claimsFromRequest)'
     : undefined

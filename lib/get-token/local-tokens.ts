@@ -30,7 +30,7 @@ export function createLocalTokens(dependencies: {
     async sign(connection: LocalConnection, { claims = {} }: GrantParameters): Promise<Token> {
       const { grant, lifetime, name } = connection
       const { key, algorithm } = grant.assertion
-      const signer = await signers.current(key, algorithm, useOf(connection))
+      const signer = await signers.current(key, algorithm, useOfKey(connection))
       const signedAt = now()
       const configuration = { ...grant.assertion, claims: { ...grant.assertion.claims, ...claims } }
       const { assertion, validity } = await signAssertion(configuration, signer, { now: signedAt, jwtId: randomId() })
@@ -47,8 +47,8 @@ export function createLocalTokens(dependencies: {
   }
 }
 
-/** The API gets the token. Undefined where callers take it to an API that the elements don't name. */
-function useOf({ name, api }: LocalConnection): SecretUse | undefined {
-  if (api?.origin === undefined) return undefined
-  return { element: `endpointConnection/${name}`, host: new URL(api.origin).hostname }
+/** The API gets the token. Without a host, callers take it to an API that the elements don't name. */
+export function useOfKey({ name, api }: LocalConnection): SecretUse {
+  const element = `endpointConnection/${name}`
+  return api?.origin === undefined ? { element } : { element, host: new URL(api.origin).hostname }
 }

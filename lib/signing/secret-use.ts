@@ -10,8 +10,8 @@ import { KeyStoreError } from './signing-key.ts'
 export interface SecretUse {
   /** The element that names the host, such as `authorizationServer/theServer`. */
   readonly element: string
-  /** In the form of a URL's `hostname`. */
-  readonly host: string
+  /** In the form of a URL's `hostname`. Absent if the elements don't name the host. */
+  readonly host?: string
 }
 
 /**
@@ -57,6 +57,11 @@ export function demandHost(name: string, secret: Secret, { element, host }: Secr
     throw new KeyStoreError(
       name,
       'holds hosts that are not a list of host names. Write a list such as ["as.example.com"].',
+    )
+  if (host === undefined)
+    throw new KeyStoreError(
+      name,
+      `is only for the hosts that it lists, but ${element} does not say which host gets what it signs. Set host of that element, or take hosts out of the secret.`,
     )
   if (!hosts.some((each) => canonicalHost(String(each)) === host))
     throw new KeyStoreError(

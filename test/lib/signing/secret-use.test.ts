@@ -100,6 +100,16 @@ test('a password that names its hosts is sent only to these hosts', () => {
   refused('{"hosts":["as.example.com"]}', /holds hosts without password/)
 })
 
+test('a key that names its hosts is refused where the elements name no host', () => {
+  const check = (content: object) =>
+    demandHost(name, new Secret(JSON.stringify(content)), { element: 'endpointConnection/conn' })
+  assert.throws(
+    () => check({ ...jwk, hosts: ['api.example.com'] }),
+    /is only for the hosts that it lists, but endpointConnection\/conn does not say which host gets what it signs\. Set host /,
+  )
+  assert.doesNotThrow(() => check(jwk))
+})
+
 test('a key of any kind that names its hosts is used only for these hosts', () => {
   const others = { ...use, host: 'other.example.com' }
   const hosts = ['as.example.com']
