@@ -1,6 +1,9 @@
 import { type AssertionOrigin, adviseOnAssertion, adviseOnIssuer } from './advice-on-assertion.ts'
+import { adviseOnAuthToken } from './advice-on-auth-token.ts'
 import { adviseOnLocalToken, type LocalTokenOrigin } from './advice-on-local-token.ts'
 import type { AssertionConfiguration } from './assertion-configuration.ts'
+import type { AuthTokenOrigin } from './auth-token-mistakes.ts'
+import type { ResolvedAuthorizationServer } from './connection.ts'
 import {
   type AuthorizationServer,
   type AuthTokenLocal,
@@ -12,6 +15,7 @@ import {
 } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import { type Finding, type FindingList, isMistake } from './finding.ts'
+import { soundsSecret } from './read-element.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 /** Warnings for operators: about configurations that real authorization servers refuse, and attributes without effect. */
@@ -34,6 +38,8 @@ export function createAdvice(findings: FindingList) {
       adviseOnHeaders(server, element, findings)
       adviseOnTokenLifetimes(server, element, findings)
     },
+    onAuthToken: (origin: AuthTokenOrigin, server: ResolvedAuthorizationServer | undefined) =>
+      adviseOnAuthToken(origin, server, findings),
     onConfig(config: OAuthConfig, element: ElementReference): void {
       adviseOnScopes(config, element, findings)
       adviseOnFreeClaims(config, element, findings, anyUserOfServer)
@@ -88,6 +94,13 @@ function adviseOnTokenEndpoint(
 ): void {
   if (/%(20|09|0a|0d)/i.test(tokenEndpoint))
     findings.addWarning(element, 'tokenEndpoint', 'It has an encoded space or line break. Take that out.')
+  for (const name of new URL(tokenEndpoint).searchParams.keys())
+    if (soundsSecret(name))
+      findings.addWarning(
+        element,
+        'tokenEndpoint',
+        `The name of the query parameter ${name} suggests a secret, and URLs get into logs. Send it as a header: add it to headers, as { "secret": "<its name>" }.`,
+      )
 }
 
 function adviseOnHeaders(

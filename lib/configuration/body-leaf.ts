@@ -1,23 +1,49 @@
-import { isJsonObject } from '../base/decoding.ts'
+import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 
 /* The leaves of a `requestBody` that stand for a value. */
 
-/** What a leaf of a body stands for, if it is an object with this one member. */
-const leafNames = ['secret', 'user', 'password', 'assertion'] as const
+/** What a leaf stands for, beside a secret. */
+export type CredentialLeaf = 'user' | 'password' | 'assertion'
+const credentialLeaves: readonly CredentialLeaf[] = ['user', 'password', 'assertion']
 
-/** The name of the secret that a leaf stands for, or what else it stands for. Undefined for an object that is no leaf. */
-export function readLeaf(value: unknown): { readonly secret: string } | 'user' | 'password' | 'assertion' | undefined {
+/** The name of the secret that a leaf stands for, or what else it stands for. Undefined for any other value. */
+export function readLeaf(value: unknown): { readonly secret: string } | CredentialLeaf | undefined {
   if (!isJsonObject(value)) return undefined
   const [name, ...others] = Object.keys(value)
   if (others.length > 0) return undefined
   if (name === 'secret' && typeof value['secret'] === 'string') return { secret: value['secret'] }
-  const leaf = leafNames.find((each) => each === name && each !== 'secret')
-  return leaf !== undefined && leaf !== 'secret' && value[leaf] === true ? leaf : undefined
+  const leaf = credentialLeaves.find((each) => each === name)
+  return leaf !== undefined && value[leaf] === true ? leaf : undefined
+}
+
+/** All leaves of a body. */
+export function leavesOfBody(value: unknown): readonly NonNullable<ReturnType<typeof readLeaf>>[] {
+  const leaf = readLeaf(value)
+  if (leaf) return [leaf]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(leavesOfBody) : []
 }
 
 /** The names of the secrets in a body. */
 export function secretsInBody(value: unknown): readonly string[] {
-  const leaf = readLeaf(value)
-  if (typeof leaf === 'object') return [leaf.secret]
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(secretsInBody) : []
+  return leavesOfBody(value).flatMap((leaf) => (typeof leaf === 'object' ? [leaf.secret] : []))
+}
+
+/** A sentence for each object that is nearly a leaf. */
+export function complaintsOfBody(body: JsonObject): readonly string[] {
+  const leaf = readLeaf(body)
+  if (leaf) return ['The body itself must have a member. Write { "<member>": ... } around what is there.']
+  return Object.values(body).flatMap(complaintsOfValue)
+}
+
+function complaintsOfValue(value: unknown): readonly string[] {
+  if (readLeaf(value) !== undefined) return []
+  if (Array.isArray(value)) return value.flatMap(complaintsOfValue)
+  if (!isJsonObject(value)) return []
+  const [name = '', ...others] = Object.keys(value)
+  if (others.length === 0 && name === 'secret')
+    return ['The value of secret must be the name of a secret, as in { "secret": "<its name>" }.']
+  const leaf = others.length === 0 ? credentialLeaves.find((each) => each === name) : undefined
+  if (leaf !== undefined && (value[leaf] === 'true' || value[leaf] === false || value[leaf] === null))
+    return [`The value of ${leaf} must be true, as in { "${leaf}": true }.`]
+  return Object.values(value).flatMap(complaintsOfValue)
 }

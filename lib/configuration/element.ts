@@ -22,6 +22,7 @@ export type AuthorizationServer = Elements['authorizationServer']
 export type JwtBuilder = Elements['jwtBuilder']
 export type AuthToken = Elements['authToken']
 export type AuthTokenLocal = Elements['authTokenLocal']
+export type AuthData = Elements['authData']
 
 export type GrantType = NonNullable<OAuthConfig['grantType']>
 /** The caller parameters that a request may set, by name: any value (`true`) or one of the listed values. */

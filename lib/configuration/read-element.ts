@@ -58,11 +58,42 @@ function readAttribute(kind: Kind, schemas: Schemas, name: string, value: unknow
   const result = v.safeParse(schema, value, { abortPipeEarly: schema.type !== 'custom' })
   const secret = secretIn(value) ?? secretIn(result.output)
   if (secret) return { kind: 'wrong', sentences: [`It holds ${secret}. ${keepInStore}`] }
+  const ofMembers = complaintsOfMembers(schema, value)
+  if (ofMembers.length > 0) return { kind: 'wrong', sentences: ofMembers }
   const variable = variableIn(value)
   if (variable) return { kind: 'wrong', sentences: [variable] }
   if (result.success) return { kind: 'right', value: result.output }
   const options = optionsOf(schema)
-  return { kind: 'wrong', sentences: result.issues.map((issue) => describeIssue(issue, options)) }
+  return { kind: 'wrong', sentences: result.issues.map((issue) => describeIssue(issue, 'It', options)) }
+}
+
+/** A sentence for each mistake in an object whose members have schemas of their own. */
+function complaintsOfMembers(schema: v.GenericSchema, value: unknown): readonly string[] {
+  const members = membersOf(schema)
+  if (!members) return []
+  // To valibot, a list is an object.
+  if (!isJsonObject(value)) return [`It must be an object. The value is ${nameType(value)}.`]
+  return Object.entries(value).flatMap(([name, member]) => {
+    const own = members.get(name)
+    if (!own) return [whyNoMember(name, [...members.keys()])]
+    const { issues = [] } = v.safeParse(own, member, { abortPipeEarly: true })
+    return issues.map((issue) => describeIssue(issue, `The member ${name}`, optionsOf(own)))
+  })
+}
+
+/** Undefined for a schema that has no such members. */
+function membersOf(schema: v.GenericSchema): Schemas | undefined {
+  const { wrapped } = schema as { readonly wrapped?: { readonly entries?: v.ObjectEntries } }
+  return wrapped?.entries && new Map(Object.entries(wrapped.entries) as [string, v.GenericSchema][])
+}
+
+function whyNoMember(name: string, known: readonly string[]): string {
+  // Only a name that can't hold a secret is shown.
+  const shown = /^\w{1,32}$/.test(name) ? `no member ${name}` : 'no such member'
+  const nearest = nearestName(name, known)
+  return nearest === undefined
+    ? `There is ${shown}. The members are ${known.join(', ')}.`
+    : `There is ${shown}. Did you mean ${nearest}?`
 }
 
 const keepInStore = 'An element never holds a secret. Keep it in the secret store and write its name here.'
@@ -90,12 +121,16 @@ function whyNotHere(kind: Kind, known: readonly string[], name: string): string 
   return `There is no such attribute. The attributes of ${kind} are ${attributes}.`
 }
 
-function describeIssue({ type, input, message }: v.BaseIssue<unknown>, options: readonly string[]): string {
-  if (type === complaintType) return message
+function describeIssue(
+  { type, input, message }: v.BaseIssue<unknown>,
+  subject: string,
+  options: readonly string[],
+): string {
+  if (type === complaintType) return subject === 'It' ? message : `${subject}: ${message}`
   // The value itself is never shown, as it may be a secret: only an option that is near it.
   const nearest = typeof input === 'string' ? nearestName(input, options) : undefined
   const hint = nearest ? ` Did you mean ${nearest}?` : ''
-  return `It must be ${message}. The value is ${nameType(input)}.${hint}`
+  return `${subject} must be ${message}. The value is ${nameType(input)}.${hint}`
 }
 
 /** The type of valibot's issues that come from `object`: their messages are whole sentences. */

@@ -1,4 +1,5 @@
 import type { AuthTokenCredentials, AuthTokenRequest, AuthTokenResponse } from './auth-token.ts'
+import { refuseMistakes } from './auth-token-mistakes.ts'
 import type { ServedConnection } from './connection.ts'
 import type { AuthorizationServer, AuthToken, ElementReference } from './element.ts'
 import type { Resolution } from './element-graph.ts'
@@ -18,9 +19,12 @@ export function resolveAuthToken(
   if (!attributes) return undefined
   const server = graph.get('authorizationServer', attributes.authServerRef)
   const authorizationServer = resolveAuthorizationServer(resolution, attributes.authServerRef)
+  const origin = { element, attributes, server, authData: graph.get('authData', server?.basicAuthRef) }
+  refuseMistakes(origin, resolution.findings)
+  resolution.advice?.onAuthToken(origin, authorizationServer)
   const client = resolveClient(resolution, attributes, server)
   const request = resolveRequest(attributes, server)
-  const response = resolveResponse(resolution, element, attributes)
+  const response = resolveResponse(attributes)
   const carrier = resolveCarrier(resolution, element, attributes, { tokenRetryCheckLevel: 1 })
   if (!authorizationServer || !client || !response) return undefined
   const reuse = attributes.cacheTokensWithJti ? 'all' : 'without_jti'
@@ -80,26 +84,27 @@ function placeOfCredentials(request: NonNullable<AuthToken['tokenRequest']>): Au
 }
 
 /** Undefined if the element does not say where the token is. Then there is a finding. */
-function resolveResponse(
-  { findings }: Resolution,
-  element: ElementReference,
-  { tokenResponse = {} }: AuthToken,
-): AuthTokenResponse | undefined {
-  const { tokenLocation = 'body', responseFormat, tokenPath, header, expiresPath, expiresHeader } = tokenResponse
-  const expiry =
-    expiresPath !== undefined
-      ? ({ in: 'json', path: expiresPath } as const)
-      : expiresHeader !== undefined
-        ? ({ in: 'header', header: expiresHeader } as const)
-        : undefined
-  const rest = expiry && { expiry }
-  if (tokenLocation === 'header' && header !== undefined) return { token: { in: 'header', header }, ...rest }
-  if (tokenLocation === 'body' && responseFormat === 'Text') return { token: { in: 'text' }, ...rest }
-  if (tokenLocation === 'body' && tokenPath !== undefined) return { token: { in: 'json', path: tokenPath }, ...rest }
-  findings.addMistake(
-    element,
-    'tokenResponse',
-    'It does not say where the answer has the token. Set tokenLocation, and responseFormat with tokenPath, or header.',
-  )
-  return undefined
+function resolveResponse({ tokenResponse = {} }: AuthToken): AuthTokenResponse | undefined {
+  const token = placeOfToken(tokenResponse)
+  const expiry = placeOfExpiry(tokenResponse)
+  return token && { token, ...(expiry && { expiry }) }
+}
+
+function placeOfToken({
+  tokenLocation = 'body',
+  responseFormat,
+  tokenPath,
+  header,
+}: NonNullable<AuthToken['tokenResponse']>): AuthTokenResponse['token'] | undefined {
+  if (tokenLocation === 'header') return header === undefined ? undefined : { in: 'header', header }
+  if (responseFormat === 'Text') return { in: 'text' }
+  return tokenPath && { in: 'json', path: tokenPath }
+}
+
+function placeOfExpiry({
+  expiresPath,
+  expiresHeader,
+}: NonNullable<AuthToken['tokenResponse']>): AuthTokenResponse['expiry'] {
+  if (expiresPath !== undefined) return { in: 'json', path: expiresPath }
+  return expiresHeader === undefined ? undefined : { in: 'header', header: expiresHeader }
 }

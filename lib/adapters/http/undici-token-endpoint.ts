@@ -160,6 +160,8 @@ function toDispatch(
     method: method ?? 'POST',
     headers: {
       accept: 'application/json',
+      // Some servers, such as GitHub, refuse requests without it.
+      'user-agent': 'tokenwell',
       ...Object.fromEntries(revealed),
       ...(form && { 'content-type': 'application/x-www-form-urlencoded' }),
       ...(json && { 'content-type': 'application/json' }),

@@ -166,7 +166,12 @@ const withHeaders =
   (headers: object, more: ElementChanges = {}) =>
   (issuer: string): RawElements =>
     exampleElements(issuer, { ...more, server: { ...more.server, headers } })
-const headers = { 'X-Tenant': 'the tenant', Accept: '*/*', 'X-Key': { secret: 'tokenwell/local/the-header' } }
+const headers = {
+  'X-Tenant': 'the tenant',
+  Accept: '*/*',
+  'User-Agent': 'orders/1.0',
+  'X-Key': { secret: 'tokenwell/local/the-header' },
+}
 
 test('the headers of the element are sent, texts and secrets, beside what Tokenwell sets itself', async (t) => {
   const { http, requests, workspace } = await startIssueTokenWithScriptedServer(t, withHeaders(headers), () =>
@@ -178,6 +183,7 @@ test('the headers of the element are sent, texts and secrets, beside what Tokenw
   const { host: _, 'content-length': _length, connection: _connection, ...others } = sent
   assert.deepEqual(others, {
     accept: '*/*',
+    'user-agent': 'orders/1.0',
     'x-tenant': 'the tenant',
     'x-key': secret,
     'content-type': 'application/x-www-form-urlencoded',

@@ -171,6 +171,7 @@ test('a token request is a form with its own headers and the headers of the clie
   assert.equal(request?.body, 'grant_type=client_credentials')
   assert.equal(request?.headers['content-type'], 'application/x-www-form-urlencoded')
   assert.equal(request?.headers.accept, 'application/json')
+  assert.equal(request?.headers['user-agent'], 'tokenwell')
   assert.equal(request?.headers['accept-encoding'], 'identity')
   assert.equal(request?.headers.authorization, 'Basic abc')
 })
