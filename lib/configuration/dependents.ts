@@ -2,10 +2,11 @@ import { type Deployment, secretPrefix } from './deployment.ts'
 import { defaultElementIds, type ElementReference, type Kind, keyOf, kinds, referenceAttributes } from './element.ts'
 import { namedReferences } from './element-graph.ts'
 import { type ElementStore, readAllElements } from './element-store.ts'
+import { defaultSignatureAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 /**
- * These kinds describe how a server is reached and which key signs. Only a client certificate, named by `ssl`, changes
- * tokens.
+ * These kinds describe how a server is reached and which key signs. They change tokens only by a client certificate, named by `ssl`, and by
+ * the key of an `authTokenLocal`.
  */
 const kindsThatAlterNoToken: readonly Kind[] = ['keyStore', 'ssl', 'sslDefault', 'proxyConfig']
 
@@ -21,7 +22,44 @@ export async function dependentConnections(
 ): Promise<readonly string[]> {
   if (!kindsThatAlterNoToken.includes(changed.kind)) return await connectionsOver(elements, [changed])
   const ssl = await certificateUsers(elements, changed)
-  return ssl ? await connectionsPresenting(elements, ssl) : []
+  const presenting = ssl ? await connectionsPresenting(elements, ssl) : []
+  const signing = await connectionsSigning(elements, await buildersOfElement(elements, changed))
+  return [...new Set([...presenting, ...signing])]
+}
+
+/**
+ * The names of the connections with a token that a key of these jwtBuilders has signed. An API may refuse such a token without the key.
+ * @throws {ElementStoreError}
+ */
+export async function connectionsSigning(
+  elements: ElementStore,
+  jwtBuilders: readonly string[],
+): Promise<readonly string[]> {
+  if (jwtBuilders.length === 0) return []
+  const tokens: ElementReference[] = []
+  for await (const { reference, attributes } of readAllElements(elements, 'authTokenLocal'))
+    if (attributes.tokenGeneratorRef !== undefined && jwtBuilders.includes(attributes.tokenGeneratorRef))
+      tokens.push(reference)
+  return await connectionsOver(elements, tokens)
+}
+
+/**
+ * The names of the connections with a token that a key in this secret has signed. Keys that Tokenwell makes don't count: after a rotation the
+ * former key stays published for as long as its tokens live.
+ * @throws {ElementStoreError}
+ */
+export async function connectionsBySigningSecret(
+  elements: ElementStore,
+  secretName: string,
+): Promise<readonly string[]> {
+  const keyStores = await keyStoresIn(elements, secretName)
+  const builders: string[] = []
+  for await (const { reference, attributes } of readAllElements(elements, 'jwtBuilder')) {
+    const { signatureAlgorithm = defaultSignatureAlgorithm, sharedKey, keyStoreRef, jwkEnabled } = attributes
+    const isOwn = !jwkEnabled && keyStores.has(keyStoreRef ?? defaultElementIds.keyStore)
+    if (isSharedKeyAlgorithm(signatureAlgorithm) ? sharedKey === secretName : isOwn) builders.push(reference.id)
+  }
+  return await connectionsSigning(elements, builders)
 }
 
 /**

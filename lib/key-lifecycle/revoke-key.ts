@@ -28,6 +28,7 @@ export function createKeyRevoker(dependencies: KeyRevokerDependencies) {
     /**
      * From now on no instance signs with the key, and it is not published. The same holds for other jwtBuilders that sign with the
      * same secret.
+     * @returns the jwtBuilders that may have signed with the key
      * @param deadline milliseconds since the epoch
      * @throws {CacheUnavailableError}
      * @throws {PublicationKeyError}
@@ -37,7 +38,7 @@ export function createKeyRevoker(dependencies: KeyRevokerDependencies) {
     async revoke(
       { jwtBuilder, kid }: { readonly jwtBuilder: string; readonly kid: string },
       deadline: number,
-    ): Promise<void> {
+    ): Promise<readonly string[]> {
       const revocation = { jwtBuilder, kid, revokedAt: now() }
       await secretsVersion.revoke(revocation, deadline)
       const published = await publicationStore.read(jwtBuilder, deadline)
@@ -46,10 +47,12 @@ export function createKeyRevoker(dependencies: KeyRevokerDependencies) {
       await keyPublisher.publish([jwtBuilder], deadline)
 
       const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
-      if (!builder) return
+      if (!builder) return [jwtBuilder]
       const { location } = builder.key
       await secretsVersion.revoke({ ...revocation, location }, deadline)
-      await keyPublisher.publish(await buildersOfSecret(elements, deployment, location), deadline)
+      const sharing = await buildersOfSecret(elements, deployment, location)
+      await keyPublisher.publish(sharing, deadline)
+      return [...new Set([jwtBuilder, ...sharing])]
     },
   }
 }

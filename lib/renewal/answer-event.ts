@@ -1,8 +1,11 @@
 import { allEnded } from '../base/all-ended.ts'
+import { forEachAtMost } from '../base/semaphore.ts'
 import {
   buildersOfElement,
   buildersOfSecret,
   connectionsByCertificate,
+  connectionsBySigningSecret,
+  connectionsSigning,
   dependentConnections,
 } from '../configuration/dependents.ts'
 import type { Deployment } from '../configuration/deployment.ts'
@@ -24,6 +27,9 @@ import type { ConnectionRefresher } from './refresh-connection.ts'
 import type { TokenRenewer } from './renew-token.ts'
 import type { DateReporter } from './report-dates.ts'
 import { aheadMilliseconds } from './warm-tokens.ts'
+
+/** How many connections are cleared at a time, as many as a warm run renews tokens of one server. */
+const connectionsAtATime = 10
 
 export interface EventAnswererDependencies {
   readonly elements: ElementStore
@@ -50,8 +56,21 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
 
   /** Publishes the public keys that an event may have changed, so that authorization servers know them before they are used. */
   async function publishKeys(event: IncomingEvent, deadline: number): Promise<void> {
-    if (event.type === 'RevokeKey') return await keyRevoker.revoke(event, deadline)
+    if (event.type === 'RevokeKey') return await revokeKey(event, deadline)
     await keyPublisher.publish(await buildersOf(event), deadline)
+  }
+
+  /** Tokens that Tokenwell has signed end with their key. */
+  async function revokeKey(event: Extract<IncomingEvent, { readonly type: 'RevokeKey' }>, deadline: number) {
+    const endTokens = async (jwtBuilders: readonly string[]) =>
+      await announcer.announce(await signAnew(await connectionsSigning(elements, jwtBuilders), deadline))
+    try {
+      await endTokens(await keyRevoker.revoke(event, deadline))
+    } catch (error) {
+      // The elements may not tell which jwtBuilders share the key. Its own one is known.
+      await endTokens([event.jwtBuilder])
+      throw error
+    }
   }
 
   async function buildersOf(event: IncomingEvent): Promise<readonly string[]> {
@@ -76,7 +95,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
     const renewals = await renewalsOf(event, deadline)
     await announcer.announce(renewals)
     // A renewal that failed stays due for a warm run. To repeat the event would also clear tokens that are valid.
-    if (event.type === 'ClearTokenCache') return
+    if (event.type === 'ClearTokenCache' || event.type === 'SecretChanged') return
     for (const renewal of renewals)
       if (renewal.outcome === 'failed' || renewal.outcome === 'cooling_down') throw renewal.error
   }
@@ -100,15 +119,25 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
         await secretsVersion.change(deadline)
         // Their tokens may be bound to the former certificate (RFC 8705 section 3).
         await raiseForEach('ClearTokenCache', await connectionsByCertificate(elements, event.name))
-        return []
+        return await signAnew(await connectionsBySigningSecret(elements, event.name), deadline)
       case 'ClearTokenCache':
-        if (event.connection !== undefined) return await refresher.clear(event.connection, deadline)
+        if (event.connection !== undefined)
+          return await refresher.clear(event.connection, deadline, 'unless_just_cleared')
         await clearAll(deadline)
         return []
       case 'RevokeKey':
       case 'Ignored':
         return []
     }
+  }
+
+  /** Ends all tokens of connections with a token that Tokenwell has signed with a key that must not count any more. */
+  async function signAnew(names: readonly string[], deadline: number): Promise<readonly Renewal[]> {
+    const renewals: Renewal[] = []
+    await forEachAtMost(connectionsAtATime, names, async (connection) => {
+      renewals.push(...(await refresher.clear(connection, deadline, 'always')))
+    })
+    return renewals
   }
 
   /** The dates come after the refresh, which has read the elements, and also when its renewals failed: an end may be why. */

@@ -165,15 +165,16 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     },
 
     /**
-     * Ends all tokens of a connection, and obtains those that are kept warm anew, unless another process just did so.
+     * Ends all tokens of a connection, and obtains those that are kept warm anew.
      * @param deadline milliseconds since the epoch
+     * @param when `unless_just_cleared`: not within 30 s after another clearing, since each costs token requests
      * @throws {CacheUnavailableError}
      */
-    async clear(name: string, deadline: number): Promise<readonly Renewal[]> {
+    async clear(name: string, deadline: number, when: 'always' | 'unless_just_cleared'): Promise<readonly Renewal[]> {
       const [known] = await records.readConnections([name], deadline)
       let isTooSoon = false
       const clear = (before: ConnectionRecord | undefined) => {
-        isTooSoon = wasJustCleared(before?.clearedAt, now())
+        isTooSoon = when === 'unless_just_cleared' && wasJustCleared(before?.clearedAt, now())
         return before && !isTooSoon ? cleared(before, now()) : undefined
       }
       const after = await records.amendConnection(name, known, clear, deadline)

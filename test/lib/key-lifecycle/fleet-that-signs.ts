@@ -58,9 +58,9 @@ export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
   const store = wrapStore(memoryRecords({ maximumRecords: 1_000 }))
   const secrets = createVirtualSecrets()
   secrets.put(generatedName, '{ "keys": [] }')
-  const asElements = (now: ElementChanges) => ({
+  const asElements = (now: ElementChanges, others = more) => ({
     ...exampleElements(exampleIssuer, { ...now, builder: { signatureAlgorithm: 'ES256', ...now.builder } }),
-    ...more,
+    ...others,
   })
   const elements = changeableElements(asElements(changes))
   const fingerprints = createFingerprints({ sealing: withoutSealing(new Uint8Array(32)), earlierRecords: 'none' })
@@ -104,7 +104,7 @@ export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
 
   return {
     ...{ time, store, secrets, instances, join, requests, events, askAnew, rotate },
-    change: (next: ElementChanges) => elements.change(asElements(next)),
+    change: (next: ElementChanges, others?: RawElements) => elements.change(asElements(next, others)),
     answer: async (event: IncomingEvent) => await time.until(background.answerEvent(event, now() + 55_000)),
     publish: async (...builders: string[]) => await time.until(background.publishKeys(builders, now() + 10_000)),
     /** The `kid` of each assertion from then on. */
