@@ -42,7 +42,8 @@ function adviseOnIdentity(
     )
 
   const isOmitted = omitted.includes('jti')
-  if (isOmitted || (!hasJwtId && !('jti' in claims)))
+  // A token server that does not speak OAuth 2.0 may refuse a jti.
+  if (use !== 'token_server' && (isOmitted || (!hasJwtId && !('jti' in claims))))
     findings.addWarning(
       builder,
       isOmitted ? 'omit' : 'jti',

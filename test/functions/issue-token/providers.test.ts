@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import type { JsonWebKey } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -10,32 +9,27 @@ import { clientsOf, localConnections } from '../../../infra/local/workspace.ts'
 import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
 import { fileSecrets } from '../../../lib/adapters/files/file-secrets.ts'
 import { validateElements } from '../../../lib/configuration/inspect-elements.ts'
-import { readPage } from '../../pages/page.ts'
 import { localDeployment } from '../../support/elements/element-store.ts'
 import type { RawElements } from '../../support/elements/elements.ts'
 import { startIssueTokenWithScriptedServer } from '../../support/functions/issue-token-with-scripted-server.ts'
 import { tokenRequest } from '../../support/functions/load-function.ts'
-import { root } from '../../support/process/local-run.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import type { ReceivedRequest, ScriptedAnswer } from '../../support/servers/scripted-token-endpoint.ts'
 import { createStrictJwtBearer } from '../../support/servers/strict-jwt-bearer.ts'
 import { documentedRequests } from './documented-requests.ts'
+import { examplesOf, headings } from './provider-examples.ts'
 
 /*
- * Every example of lib/configuration/providers.md: its elements have no mistake and no warning, and the token request that they
- * make is the documented one, member by member.
+ * The examples of lib/configuration/providers.md that get tokens of OAuth 2.0: their elements have no mistake and no warning, and the
+ * token request that they make is the documented one, member by member.
  */
 
-const page = readPage(
-  'lib/configuration/providers.md',
-  readFileSync(join(root, 'lib/configuration/providers.md'), 'utf8'),
-)
-const headings = [...page.text.matchAll(/^## (.+)$/gm)].map(([, heading = '']) => heading)
-const examples = page.blocks.map(({ text }, index): [string, RawElements] => [headings[index] ?? '', JSON.parse(text)])
+const examples = examplesOf('test/functions/issue-token/providers.test.ts')
 
 test('the page has one example for each documented request', () => {
-  assert.deepEqual(headings, Object.keys(documentedRequests))
-  assert.equal(page.blocks.length, headings.length)
+  const found = examples.map(([heading]) => heading)
+  assert.deepEqual(found, Object.keys(documentedRequests))
+  assert.deepEqual(headings.slice(0, found.length), found)
 })
 
 for (const [heading, elements] of examples)

@@ -75,6 +75,22 @@ test('an assertion without jti draws the same warning, however it is left out', 
     ])
 })
 
+test('the JWT for a token server that does not speak OAuth 2.0 may have no jti and no aud', async (t) => {
+  for (const omitted of [{ omit: ['jti', 'aud'] }, { jti: false, omit: 'aud' }]) {
+    const elements = exampleElements(exampleIssuer, { builder: { ...omitted, audiences: undefined } })
+    const { oAuthConfig: _, ...rest } = elements
+    const authToken = {
+      theConfig: {
+        authServerRef: 'theServer',
+        jwtAuthenticationTokenRef: 'theTokenConfig',
+        tokenResponse: { responseFormat: 'JSON', tokenPath: 'token' },
+      },
+    }
+    const { warnings } = await resolveConn(t, { ...rest, authToken })
+    assert.deepEqual(warnings.map(describeFinding), [])
+  }
+})
+
 test('iat, nbf and kid may be left out without a warning', async (t) => {
   const builder = { omit: ['iat', 'nbf', 'kid'], jwkEnabled: undefined, keyStoreRef: 'theTrust', x5c: true }
   assert.deepEqual(await warningsOf(t, { builder }), [])
