@@ -59,7 +59,11 @@ test('GitHub App: the token request is the documented one, and the API takes the
   const elements = elementsOf('GitHub App')
   const call = await callerOf(t, elements, { server: github, certificate, secrets: { 'github-key': pem(rsa) } })
 
-  const { status, body } = await call({ connection: 'github', path: '/installation/repositories' })
+  const { status, body } = await call({
+    connection: 'github',
+    path: '/installation/repositories',
+    headers: { 'user-agent': 'a caller' },
+  })
   assert.deepEqual([status, github.refusals], [200, []])
   assert.equal(JSON.parse(body.toString()).total_count, 1)
 
@@ -136,6 +140,7 @@ test('Snowflake key pair: the token is the documented JWT, with the fingerprint 
     method: 'POST',
     path: '/api/v2/statements',
     headers: {
+      'user-agent': 'a caller',
       'content-type': 'application/json',
       accept: 'application/json',
       'x-snowflake-authorization-token-type': 'KEYPAIR_JWT',
