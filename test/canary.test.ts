@@ -21,6 +21,21 @@ test('a canary that sings is heard: in a log, in an answer, escaped in JSON', ()
   assert.deepEqual(leaks([secret], ['the secret of alice']), [])
 })
 
+test('a canary that sings is heard in every form that a request or an answer gives a secret', () => {
+  const secret = 'the "secret"+of/alice?'
+  const base64 = (before: string) => Buffer.from(`${before}${secret} and more`).toString('base64')
+  for (const heard of [
+    JSON.stringify(JSON.stringify({ secret })),
+    encodeURIComponent(secret),
+    new URLSearchParams({ secret }).toString(),
+    Buffer.from(`user:${secret}`).toString('hex'),
+    ...['', 'a', 'ab', 'user:'].map(base64),
+    Buffer.from(`user:${secret}`).toString('base64url'),
+  ])
+    assert.equal(leaks([secret], ['nothing', heard, 'nothing']).length, 1, heard)
+  assert.deepEqual(leaks([secret], [base64('').slice(0, 20), 'the+secret']), [])
+})
+
 test('a test file that logs a secret fails, although each of its tests passes', async (t) => {
   const path = join(root, 'test', `leak-${process.pid}.test.ts`)
   t.after(() => rm(path, { force: true }))

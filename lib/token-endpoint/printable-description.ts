@@ -15,24 +15,28 @@ const unprintable = /[\p{C}\p{Zl}\p{Zp}]+/gu
  * @param sent the secrets that must not come back
  */
 export function printableDescription(text: string, sent: readonly Secret[]): string | undefined {
-  const secrets = sent.filter((secret) => !isCompactJws(secret))
+  const [assertions, secrets] = [sent.filter(isCompactJws), sent.filter((secret) => !isCompactJws(secret))]
   const bounded = text.slice(0, 4 * maximumLength)
   if (repeatsAny(bounded, secrets)) return undefined
-  const line = sent.reduce(conceal, bounded).replace(compactJws, '[...]').replace(unprintable, ' ').trim()
+  const concealed = sent.reduce(conceal, bounded)
+  if (repeatsAny(concealed, assertions, leastAssertionPieceLength)) return undefined
+  const line = concealed.replace(compactJws, '[...]').replace(unprintable, ' ').trim()
   return line.length > maximumLength ? `${line.slice(0, maximumLength)}...` : line
 }
 
 /** Whether a text holds one of the secrets, or a piece of one, in any letter case, escaped or encoded. */
-export function repeatsAny(text: string, secrets: readonly Secret[]): boolean {
+export function repeatsAny(text: string, secrets: readonly Secret[], pieceLength = leastPieceLength): boolean {
   const readings = readingsOf(text)
-  return secrets.some((secret) => formsOf(secret.reveal()).some((form) => readings.some((each) => shares(each, form))))
+  return secrets.some((secret) =>
+    formsOf(secret.reveal()).some((form) => readings.some((each) => shares(each, form, pieceLength))),
+  )
 }
 
 function isCompactJws(secret: Secret): boolean {
   return /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/.test(secret.reveal())
 }
 
-/** An assertion is valid once and for a short time, and each of its parts is long. So it can be cut out of the text. */
+/** Each part of an assertion is long, so that it can be cut out of the text. That finds it only as it was sent. */
 function conceal(text: string, assertion: Secret): string {
   const pieces = piecesOf(assertion.reveal(), leastAssertionPieceLength)
   return text.replace(/[\w\-.]{16,}/g, (run) => (holdsPiece(run, pieces, leastAssertionPieceLength) ? '[...]' : run))
@@ -81,9 +85,9 @@ function folded(text: string): string {
 }
 
 /** It collects the pieces of the text, which is short: a caller's token may have 16 KiB. */
-function shares(text: string, form: string): boolean {
-  if (form.length <= leastPieceLength) return text.includes(form)
-  return holdsPiece(form, piecesOf(text, leastPieceLength), leastPieceLength)
+function shares(text: string, form: string, pieceLength: number): boolean {
+  if (form.length <= pieceLength) return text.includes(form)
+  return holdsPiece(form, piecesOf(text, pieceLength), pieceLength)
 }
 
 function piecesOf(text: string, length: number): ReadonlySet<string> {

@@ -55,6 +55,7 @@ async function requestWith({ header, claims, request, form, key = privateKey, ch
   return {
     method: 'POST',
     url: '/token',
+    content: '',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     form: new URLSearchParams({ grant_type: jwtBearer, assertion: changed(jwt), ...form }),
     ...request,

@@ -55,6 +55,23 @@ test('an assertion is cut out of a sentence, and the rest of the sentence remain
   assert.equal(printableDescription(`header ${header}: bad`, sent), 'header [...]: bad')
 })
 
+test('words that repeat an assertion encoded or escaped are left out, as cutting would leave a part of it', () => {
+  const [claims, signature] = [randomBytes(90).toString('base64url'), randomBytes(64).toString('base64url')]
+  const assertion = `eyJhbGciOiJFUzI1NiJ9.${claims}.${signature}`
+  const sent = [new Secret(assertion)]
+  for (const text of [
+    Buffer.from(assertion).toString('hex'),
+    Buffer.from(`Bearer ${assertion}`).toString('base64'),
+    Buffer.from(`?jwt=${assertion}&`).toString('base64url'),
+    assertion.replace(/[A-Z]/g, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
+    assertion.replace(/[a-z]/g, (letter) => `&#${letter.charCodeAt(0)};`),
+    assertion.toUpperCase(),
+    Buffer.from(signature).toString('base64').slice(9, 60),
+  ])
+    assert.equal(printableDescription(`the JWT ${text} is bad`, sent), undefined, text)
+  assert.equal(printableDescription('the JWT from ES256 is bad', sent), 'the JWT from ES256 is bad')
+})
+
 test('a secret that contains text like an assertion does not count as an assertion', () => {
   for (const secret of ['my eyJa.b.c', 'eyJa.b.c, mine'])
     assert.equal(printableDescription(`is ${secret} right?`, [new Secret(secret)]), undefined)

@@ -55,12 +55,36 @@ export function overhearAnswer(answer: unknown): void {
   )
 }
 
-/** The planted secrets that were overheard, by their first letters. */
+/** The planted secrets that were overheard, in any form that a request or an answer gives them, by their first letters. */
 export function leaks(secrets: Iterable<string>, texts: readonly string[]): string[] {
+  const all = texts.join('\n')
   return [...secrets].flatMap((secret) => {
-    const text = texts.find((each) => each.includes(secret) || each.includes(JSON.stringify(secret).slice(1, -1)))
-    return text === undefined ? [] : [`${secret.slice(0, 6)}... in ${text.slice(0, 200)}`]
+    const form = formsOf(secret).find((each) => all.includes(each))
+    if (form === undefined) return []
+    const text = texts.find((each) => each.includes(form)) ?? ''
+    return [`${secret.slice(0, 6)}... in ${text.slice(0, 200)}`]
   })
+}
+
+/** As it is, escaped in JSON once and twice, encoded for a URL and a form, and in hex and Base64 at each place in the encoded text. */
+export function formsOf(secret: string): readonly string[] {
+  const escaped = JSON.stringify(secret).slice(1, -1)
+  const encoded = encodeURIComponent(secret)
+  return [
+    ...new Set([
+      ...[secret, escaped, JSON.stringify(escaped).slice(1, -1)],
+      ...[encoded, encoded.replaceAll('%20', '+'), Buffer.from(secret).toString('hex')],
+      ...(['base64', 'base64url'] as const).flatMap((alphabet) =>
+        [0, 1, 2].map((before) => inBase64(secret, before, alphabet)),
+      ),
+    ]),
+  ]
+}
+
+/** The part that every Base64 text with the secret after so many bytes has. */
+function inBase64(secret: string, before: number, alphabet: 'base64' | 'base64url'): string {
+  const text = Buffer.concat([Buffer.alloc(before), Buffer.from(secret)]).toString(alphabet)
+  return text.replace(/=+$/, '').slice(before === 0 ? 0 : before + 1, -1)
 }
 
 subscribe(logChannel, (event) => overhear(JSON.stringify(event)))

@@ -11,6 +11,8 @@ export interface ReceivedRequest {
   readonly method: string
   readonly url: string
   readonly headers: IncomingHttpHeaders
+  /** The whole body, as it came. */
+  readonly content: string
   readonly form: URLSearchParams
   /** The `jti` of the assertion of the client, or else of the grant. */
   readonly jwtId?: string
@@ -88,12 +90,13 @@ export async function startScriptedTokenEndpoint(
 async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
   const chunks: Buffer[] = []
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
-  const form = new URLSearchParams(Buffer.concat(chunks).toString())
+  const content = Buffer.concat(chunks).toString()
+  const form = new URLSearchParams(content)
   const assertion = form.get('client_assertion') ?? form.get('assertion') ?? form.get('subject_token')
   // A subject token of a caller may be any text.
   const jwtId = assertion?.startsWith('eyJ') ? decodeJwt(assertion).jti : undefined
   const { method = '', url = '', headers } = request
-  return { method, url, headers, form, ...(jwtId !== undefined && { jwtId }) }
+  return { method, url, headers, content, form, ...(jwtId !== undefined && { jwtId }) }
 }
 
 /** Node.js renews its own Date by a timer, which is late in a busy process. */
