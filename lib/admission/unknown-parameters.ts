@@ -10,7 +10,7 @@ import { clientParameters, grantParameters, queryParameters } from './parameter-
 /** The parameters that Tokenwell knows. */
 const ownNames: readonly string[] = ['connection', ...grantParameters, ...queryParameters]
 /** A longer name that begins or ends with one of these probably means the same. */
-const partNames: readonly string[] = ['scope', 'resource', 'audience', 'username', 'password']
+const partNames: readonly string[] = ['scope', 'resource', 'audience', 'username', 'password', 'authentication']
 
 /** A name that is cut after at least this many letters counts as the whole name. */
 const leastBeginning = 5
@@ -20,6 +20,7 @@ const otherWords: Readonly<Record<string, string>> = {
   ...{ user: 'username', userid: 'username', login: 'username', uname: 'username' },
   ...{ pass: 'password', passwd: 'password', pwd: 'password', passphrase: 'password' },
   ...{ aud: 'audience', scp: 'scope', res: 'resource', grant: 'grant_type' },
+  ...{ auth: 'authentication', authn: 'authentication', authid: 'authentication', authref: 'authentication' },
   ...{ tokenid: 'rejected_token_id', rejectedtoken: 'rejected_token_id' },
   ...{ seconds: 'minimum_seconds', minseconds: 'minimum_seconds', minimumlifetime: 'minimum_seconds' },
 }

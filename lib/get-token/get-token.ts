@@ -118,7 +118,11 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
   }
 }
 
-/** Whether the cool-down is only for another caller, whose request this one has joined. */
+/**
+ * Whether the failure is only that of another caller, whose request this one has joined: its cool-down, or a `grant_type` that this connection
+ * does not have, which is no part of the token key.
+ */
 function concernsAnother(error: unknown, { caller }: CallerRequest): boolean {
+  if (error instanceof InvalidRequestError) return true
   return error instanceof CoolingDownError && error.caller !== undefined && error.caller !== caller
 }

@@ -3,6 +3,8 @@ import { plant } from './canary.ts'
 
 /* What a server that quotes its requests can send back. */
 
+const publicParameters = ['grant_type', 'client_assertion_type', 'client_id']
+
 /** Each credential of a request as the client had it, and as it was sent. */
 export function credentialsIn({ headers, content, form }: Omit<ReceivedRequest, 'jwtId'>): readonly string[] {
   const { authorization = '', 'x-user': user, 'x-password': password, 'x-api-key': apiKey } = headers
@@ -10,12 +12,14 @@ export function credentialsIn({ headers, content, form }: Omit<ReceivedRequest, 
   const pair = scheme === 'Basic' ? Buffer.from(sent, 'base64').toString() : ''
   const found = [
     ...[sent, pair, pair.slice(pair.indexOf(':') + 1), user, password, apiKey].map((each) => String(each ?? '')),
-    ...(content.startsWith('{') ? textsIn(JSON.parse(content)) : form.values()),
+    ...(content.startsWith('{')
+      ? textsIn(JSON.parse(content))
+      : [...form].flatMap(([name, value]) => (publicParameters.includes(name) ? [] : [value]))),
   ]
   return [...new Set(found)].filter((each) => each.length > 4)
 }
 
-/** Plants the credentials of a request, and the parts of each JWT that are no other's. The name of a user is no secret of an element. */
+/** Plants the credentials of a request, and the parts that belong to each JWT alone. The name of a user is no secret of an element. */
 export function plantCredentials(request: Omit<ReceivedRequest, 'jwtId'>, user: string): void {
   for (const each of credentialsIn(request)) {
     if (each !== user) plant(each)
