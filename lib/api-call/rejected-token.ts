@@ -4,17 +4,28 @@ import type { ApiAnswer } from './api-endpoint.ts'
 export const unauthorized = 401
 
 /** Whether the API rejects the token (RFC 6750 section 3.1), by the rule of the connection. */
-export function isTokenRejected({ status, headers }: ApiAnswer, rejection: TokenRejection): boolean {
+export function isTokenRejected(
+  { status, headers }: Pick<ApiAnswer, 'status' | 'headers'>,
+  rejection: TokenRejection,
+): boolean {
   if (status !== unauthorized) return false
   return rejection === 'any_401' || saysInvalidToken({ headers })
 }
 
 /** Whether a challenge says so (RFC 6750 section 3.1). */
-export function saysInvalidToken({ headers }: Pick<ApiAnswer, 'headers'>): boolean {
-  return [headers['www-authenticate'] ?? []]
-    .flat()
-    .flatMap(readChallenges)
-    .some(({ scheme, parameters }) => scheme === 'bearer' && parameters.get('error') === 'invalid_token')
+export function saysInvalidToken(answer: Pick<ApiAnswer, 'headers'>): boolean {
+  return challengesOf(answer).some(
+    ({ scheme, parameters }) => scheme === 'bearer' && parameters.get('error') === 'invalid_token',
+  )
+}
+
+/** Whether a 401 may be about user and password: not where it blames a token and asks for no password. */
+export function mayRejectPassword(answer: Pick<ApiAnswer, 'headers'>): boolean {
+  return !saysInvalidToken(answer) || challengesOf(answer).some(({ scheme }) => scheme === 'basic')
+}
+
+function challengesOf({ headers }: Pick<ApiAnswer, 'headers'>): readonly Challenge[] {
+  return [headers['www-authenticate'] ?? []].flat().flatMap(readChallenges)
 }
 
 /** One challenge of `WWW-Authenticate` (RFC 9110 section 11.6.1). */

@@ -2,6 +2,21 @@ import type { ProtectedApi } from '../configuration/api.ts'
 import type { Log } from '../log/log-event.ts'
 import { type ApiAnswer, ApiCallError, type ApiCallLimits, type ApiEndpoint, type ApiRequest } from './api-endpoint.ts'
 
+/** A call, and what authenticates it. */
+export interface PreparedCall {
+  readonly request: Omit<ApiRequest, 'credentials'>
+  readonly credentials: CredentialSource
+}
+
+/** What authenticates the attempts of one call. */
+export interface CredentialSource {
+  /**
+   * The headers for one attempt, by their names in lower case. A token that only one request may have is another one each time.
+   * @throws {TokenwellError} the reason why one of them can't be had
+   */
+  next(): Promise<ApiRequest['credentials']>
+}
+
 /** Where a call goes, and when it must be over. */
 export interface CallDestination {
   /** The connection's name. */
@@ -32,29 +47,30 @@ export function createCallSender(dependencies: {
   return { send }
 
   /**
-   * Makes one call. If the method is idempotent and the TCP connection turned out to be closed, repeats it over a new one.
+   * Makes one call. If the method is idempotent and the TCP connection turned out to be closed, repeats it over a new one. Each attempt has credentials of its own.
    * @throws {ApiCallError}
    */
-  async function send(request: ApiRequest, destination: CallDestination): Promise<ApiAnswer> {
-    const isIdempotent = idempotentMethods.includes(request.method)
+  async function send(call: PreparedCall, destination: CallDestination): Promise<ApiAnswer> {
+    const isIdempotent = idempotentMethods.includes(call.request.method)
     try {
-      return await sendOnce(request, destination, isIdempotent ? longestIdleMilliseconds : briefIdleMilliseconds)
+      return await sendOnce(call, destination, isIdempotent ? longestIdleMilliseconds : briefIdleMilliseconds)
     } catch (error) {
-      if (isIdempotent && error instanceof ApiCallError && error.wasDead) return await sendAgain(request, destination)
+      if (isIdempotent && error instanceof ApiCallError && error.wasDead) return await sendAgain(call, destination)
       throw error
     }
   }
 
   async function sendOnce(
-    request: ApiRequest,
+    { request, credentials }: PreparedCall,
     destination: CallDestination,
     maximumIdleMilliseconds: number,
   ): Promise<ApiAnswer> {
     const { connection, api } = destination
+    const sent = { ...request, credentials: await credentials.next() }
     const sentAt = now()
     const limits = limitsOf(destination, sentAt, maximumIdleMilliseconds)
     try {
-      const answer = await apiEndpoint.send(api, request, limits)
+      const answer = await apiEndpoint.send(api, sent, limits)
       log({ event: 'api_called', connection, milliseconds: now() - sentAt, status: answer.status })
       return answer
     } catch (error) {
@@ -65,10 +81,10 @@ export function createCallSender(dependencies: {
   }
 
   /** The API may have received the first request, whatever the second one ends in. */
-  async function sendAgain(request: ApiRequest, destination: CallDestination): Promise<ApiAnswer> {
+  async function sendAgain(call: PreparedCall, destination: CallDestination): Promise<ApiAnswer> {
     log({ event: 'api_call_repeated', connection: destination.connection, reason: 'dead_connection' })
     try {
-      return await sendOnce(request, destination, noIdleMilliseconds)
+      return await sendOnce(call, destination, noIdleMilliseconds)
     } catch (error) {
       throw error instanceof ApiCallError ? new ApiCallError(error.code, error.message, { wasSent: true }) : error
     }

@@ -1,6 +1,7 @@
 import { createConnector } from '../adapters/http/connector.ts'
 import { tlsCertificates } from '../adapters/http/tls-identity.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
+import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
 import type { AssertionConfiguration } from '../configuration/assertion-configuration.ts'
 import {
   assertionsOfGrant,
@@ -17,11 +18,12 @@ import type { ListedConnection } from '../configuration/inspect-elements.ts'
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { Transport } from '../configuration/transport.ts'
 import { useOfKey } from '../get-token/local-tokens.ts'
+import type { Secret } from '../secret/secret.ts'
 import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { createHeader } from '../signing/assertion.ts'
 import { createSecretDates, dateFindings, type SecretDates } from '../signing/secret-dates.ts'
-import { readHeaderValue, readPassword, type SecretUse } from '../signing/secret-use.ts'
+import { readBasicPassword, readHeaderValue, readPassword, type SecretUse } from '../signing/secret-use.ts'
 import { createSignerCache, type SignerCache } from '../signing/signer-cache.ts'
 
 interface Inspection {
@@ -58,9 +60,32 @@ async function inspectConnection(connection: Connection, inspection: Inspection)
   )
   return [
     ...(await Promise.all(tokens)).flat(),
-    ...(api ? await inspectTransport(api, { kind: 'endpointConnection', id: name }, inspection) : []),
+    ...(api ? await inspectApi(api, { kind: 'endpointConnection', id: name }, inspection) : []),
     ...dateFindings(await inspection.dates.of(connection, inspection.now)),
   ]
+}
+
+async function inspectApi(
+  api: ProtectedApi | ApiOfToken,
+  element: ElementReference,
+  inspection: Inspection,
+): Promise<readonly Finding[]> {
+  const { basicAuthentication: basic, origin } = api
+  const attribute = 'authenticationConfigRef'
+  const ofPassword =
+    basic && origin !== undefined
+      ? await complaints(element, attribute, async () => {
+          const use = { element: `authData/${basic.id}`, host: new URL(origin).hostname }
+          const secret = await inspection.secrets.get(basic.passwordSecret)
+          return emptyMistakes(
+            readBasicPassword(basic.passwordSecret, secret, use),
+            basic.passwordSecret,
+            element,
+            attribute,
+          )
+        })
+      : []
+  return [...ofPassword, ...(await inspectTransport(api, element, inspection))]
 }
 
 async function inspectServed(connection: ServedConnection, inspection: Inspection): Promise<readonly Finding[]> {
@@ -108,11 +133,19 @@ async function inspectPassword(
   { secrets }: Inspection,
 ): Promise<readonly Finding[]> {
   return await complaints(server, 'basicAuthRef', async () => {
-    const password = readPassword(name, await secrets.get(name), use)
-    return password.length > 0
-      ? []
-      : [mistake(server, 'basicAuthRef', `The secret ${name} is empty. Store the password in it.`)]
+    return emptyMistakes(readPassword(name, await secrets.get(name), use), name, server, 'basicAuthRef')
   })
+}
+
+function emptyMistakes(
+  password: Secret,
+  name: string,
+  element: ElementReference,
+  attribute: string,
+): readonly Finding[] {
+  return password.length > 0
+    ? []
+    : [mistake(element, attribute, `The secret ${name} is empty. Store the password in it.`)]
 }
 
 async function inspectKey(

@@ -32,10 +32,11 @@ export function reference(kind: string) {
 }
 
 const authenticationMessage = 'the id of one element, or a list of ids'
-/** A list once it is read. The ids are of elements of several kinds. */
+/** A list once it is read, with ids that occur twice. The ids are of elements of several kinds. */
 export const authenticationConfigRef = v.pipe(
-  oneOrMoreTexts(authenticationMessage),
-  v.check((ids) => ids.every(isElementId), authenticationMessage),
+  v.union([text(), v.array(text())], authenticationMessage),
+  v.transform((ids): readonly string[] => [ids].flat()),
+  v.check((ids) => ids.length > 0 && ids.every(isElementId), authenticationMessage),
   v.description(
     'The ids of the oAuthConfig, authToken, authTokenLocal and authData elements that authenticate API calls.',
   ),

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import { flag, oneOf, text } from './attribute-schema.ts'
 import { complaintsOfBody } from './body-leaf.ts'
-import { whyHeaderRefused } from './header-schema.ts'
+import { whyHeaderRefused, whyNoCredential } from './refused-header.ts'
 import { isHeaderName } from './value-syntax.ts'
 
 /* The attributes of `authToken` and `authTokenLocal`. */
@@ -17,9 +17,17 @@ const headerName = (description: string) =>
     v.transform((name) => name.toLowerCase()),
   )
 
+const carrierMessage = 'the name of an HTTP header that can carry a token'
+const carrier = v.pipe(
+  text(carrierMessage),
+  v.description('The header of API calls that carries the token.'),
+  v.check((name) => isHeaderName(name) && whyNoCredential(name) === undefined, carrierMessage),
+  v.transform((name) => name.toLowerCase()),
+)
+
 /** How API calls carry the token, and which tokens are kept. */
 export const tokenUse = {
-  header: v.exactOptional(headerName('The header of API calls that carries the token.')),
+  header: v.exactOptional(carrier),
   useBearerScheme: v.exactOptional(v.pipe(flag, v.description('Whether the value begins with Bearer.'))),
   cacheTokensWithJti: v.exactOptional(
     v.pipe(flag, v.description('Whether a JWT with a jti answers more than one request.')),

@@ -1,35 +1,11 @@
 import * as v from 'valibot'
 import { isJsonObject } from '../base/decoding.ts'
 import { object } from './attribute-schema.ts'
+import { whyHeaderRefused } from './refused-header.ts'
 import { isHeaderName, isHeaderValue } from './value-syntax.ts'
 
 /** The value of a header, or the name of the secret that holds it. */
 export type HeaderValue = string | { readonly secret: string }
-
-const byTokenwell = 'Tokenwell sets it itself'
-const ofConnection = 'it is about one network connection, not about the request'
-/** Why an element must not set these headers. */
-const refusedHeaders: Readonly<Record<string, string>> = {
-  host: byTokenwell,
-  'accept-encoding': byTokenwell,
-  expect: 'Tokenwell sends the body at once',
-  cookie: 'Tokenwell keeps no sessions',
-  dpop: 'each request would need a new proof',
-  ...Object.fromEntries(
-    ['connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings'].map((name) => [
-      name,
-      ofConnection,
-    ]),
-  ),
-}
-
-/** Undefined for a header that an element may set. */
-export function whyHeaderRefused(name: string): string | undefined {
-  const folded = name.toLowerCase()
-  if (Object.hasOwn(refusedHeaders, folded)) return refusedHeaders[folded]
-  if (folded.startsWith('content-')) return byTokenwell
-  return folded.startsWith('proxy-') ? ofConnection : undefined
-}
 
 function complainOf(name: string, value: unknown): readonly string[] {
   if (!isHeaderName(name)) return ["A header name may have only letters, digits and !#$%&'*+-.^_`|~ (RFC 9110)."]

@@ -13,7 +13,7 @@ import {
 } from './finding.ts'
 import { resolveAuthToken } from './resolve-auth-token.ts'
 import { resolveAuthTokenLocal } from './resolve-auth-token-local.ts'
-import { refuseSameHeaders, resolveAuthentications } from './resolve-authentications.ts'
+import { refuseSameHeaders, resolveAuthentications, warnOfUselessRetryLevel } from './resolve-authentications.ts'
 import { resolveApi } from './resolve-far-end.ts'
 import { resolveOAuthConfig } from './resolve-oauth-config.ts'
 import { resolveWarming } from './resolve-warming.ts'
@@ -100,6 +100,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   const basic = references.find(({ kind }) => kind === 'authData')
   const tokens = origins.filter((each) => each !== undefined)
   refuseSameHeaders(tokens, basic, findings)
+  warnOfUselessRetryLevel(tokens, findings)
   const api = resolveApi(resolution, name, endpoint, { references, basic })
   const warming = resolveWarming(endpoint, tokens, root, findings)
   if (origins.includes(undefined) || references.length < endpoint.authenticationConfigRef.length) return undefined

@@ -11,7 +11,7 @@ import type { FindingList } from './finding.ts'
 import { isReachedDirectly } from './no-proxy.ts'
 import { resolveHostFrom } from './resolve-host-from.ts'
 import type { HttpProxy, TlsConfiguration, Transport } from './transport.ts'
-import { foldedParameterName } from './value-syntax.ts'
+import { foldedParameterName, hasControlCharacter } from './value-syntax.ts'
 
 const serverDefaults = {
   connectTimeoutMilliseconds: 3_000,
@@ -158,6 +158,12 @@ function resolveBasicAuthentication(
       element,
       'authenticationConfigRef',
       `The user of authData/${id} has a colon: the API would read the rest as password (RFC 7617 section 2). Use a user name without a colon.`,
+    )
+  if (hasControlCharacter(user))
+    findings.addMistake(
+      element,
+      'authenticationConfigRef',
+      `The user of authData/${id} has a line break or another control character, which basic authentication cannot send (RFC 7617 section 2). Write the user without it.`,
     )
   return { id, user, passwordSecret }
 }

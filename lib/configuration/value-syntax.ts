@@ -40,6 +40,16 @@ export function isHeaderName(text: string): boolean {
   return /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(text)
 }
 
+/** Equal for names that some server reads as the same header: CGI knows no difference between `-` and `_` (RFC 3875 section 4.1.18). */
+export function foldedHeaderName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
+}
+
+/** RFC 5234 appendix B.1 (CTL), and those of Unicode. */
+export function hasControlCharacter(text: string): boolean {
+  return /\p{Cc}/u.test(text)
+}
+
 /** RFC 9110 section 5.5, without tabs and without characters beyond ASCII. */
 export function isHeaderValue(text: string): boolean {
   return /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text) && text.length <= 4096

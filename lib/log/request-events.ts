@@ -36,13 +36,21 @@ export const requestEvents = {
     sentence: (event) => `No call was made for the connection ${event.connection} (${event.why}): ${event.reason}`,
     isShownWhileServing: true,
   }),
-  /** The call is repeated: with another token, over another connection, or with another client certificate. */
-  api_call_repeated: row<OfConnection & { readonly reason: 'token_rejected' | 'dead_connection' | 'newer_secret' }>({
+  /** The call is repeated: with other tokens, over another connection, or with another client certificate or password. */
+  api_call_repeated: row<
+    OfConnection & { readonly reason: 'token_rejected' | 'dead_connection' | 'newer_secret' | 'other_password' }
+  >({
     level: 'info',
     metrics: ({ reason }) => (reason === 'token_rejected' ? { ApiTokensRejected: 1 } : undefined),
     dimensions: ['connection'],
     sentence: (event) => `Tokenwell repeats a call to the API of the connection ${event.connection}: ${event.reason}.`,
     isShownWhileServing: true,
+  }),
+  /** One of the tokens of a call could not be obtained. The element names the token. */
+  api_call_without_token: row<OfConnection & Failed & { readonly element: string }>({
+    level: 'warn',
+    sentence: (event) =>
+      `A call of the connection ${event.connection} lacks the token of ${event.element} (${event.code}): ${event.reason}`,
   }),
   /** A reference or cookie in the API's answer that the caller can't use. The answer is passed on without it. */
   api_header_left_out: row<OfConnection & { readonly header: string; readonly reason: string }>({

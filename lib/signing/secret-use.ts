@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import { isReservedSecret } from '../configuration/deployment.ts'
-import { canonicalHost, isHeaderValue, isHostName } from '../configuration/value-syntax.ts'
+import { canonicalHost, hasControlCharacter, isHeaderValue, isHostName } from '../configuration/value-syntax.ts'
 import { isDer, isJks, oneLine, Secret } from '../secret/secret.ts'
 import { unwrapBase64 } from './pem.ts'
 import { KeyStoreError } from './signing-key.ts'
@@ -21,6 +21,20 @@ export interface SecretUse {
 export function readPassword(name: string, secret: Secret, use: SecretUse): Secret {
   demandHost(name, secret, use)
   return readText(name, secret, 'password')
+}
+
+/**
+ * A password of basic authentication to an API, in the forms of `readPassword`.
+ * @throws {KeyStoreError} also if it has a control character (RFC 7617 section 2)
+ */
+export function readBasicPassword(name: string, secret: Secret, use: SecretUse): Secret {
+  const password = readPassword(name, secret, use)
+  if (hasControlCharacter(password.reveal()))
+    throw new KeyStoreError(
+      name,
+      'holds a password with a line break or another control character, which basic authentication cannot send (RFC 7617). Store the password alone.',
+    )
+  return password
 }
 
 /**

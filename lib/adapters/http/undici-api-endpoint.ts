@@ -6,6 +6,9 @@ import {
   maximumPayloadBytes,
 } from '../../api-call/api-endpoint.ts'
 import type { ProtectedApi } from '../../configuration/api.ts'
+import { whyNoCredential } from '../../configuration/refused-header.ts'
+import { foldedHeaderName } from '../../configuration/value-syntax.ts'
+import type { Secret } from '../../secret/secret.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import { readConnectionFailure } from './connection-failure.ts'
 import { decodeContent } from './content-coding.ts'
@@ -36,13 +39,14 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
         request.connection,
         ...[origin, isPublicOnly, tls, proxy, connectTimeoutMilliseconds],
       ])
+      const dispatched = toDispatch(request)
       const connections = await connectionsCache.get(name, api)
       const connection = await connections.take(limits.maximumIdleMilliseconds)
       const usedBefore = connection.socket
       const progress: ExchangeProgress = { isSent: false, isAnswered: false }
       try {
         const bounds = { ...limits, maximumBytes: maximumPayloadBytes }
-        const answer = await exchange(connection.client, toDispatch(request), bounds, progress)
+        const answer = await exchange(connection.client, dispatched, bounds, progress)
         demandStatus(answer, api)
         await connections.giveBack(connection)
         return { ...answer, body: withoutTransferCodings(answer, api) } as ApiAnswer
@@ -56,13 +60,24 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
 }
 
 function toDispatch({ method, target, headers, credentials, body }: ApiRequest): Dispatcher.DispatchOptions {
-  const revealed = Object.entries(credentials).map(([name, value]) => [name, value.reveal()])
+  const revealed = Object.entries(credentials).map(([name, value]) => [name, sendable(name, value)])
+  const taken = new Set(Object.keys(credentials).map(foldedHeaderName))
+  // A server that reads `x_token` as `x-token` must not get a token from the caller.
+  const others = Object.entries(headers).filter(([name]) => !taken.has(foldedHeaderName(name)))
   return {
     method,
     path: target,
-    headers: { ...headers, ...Object.fromEntries(revealed) },
+    headers: Object.fromEntries([...others, ...revealed]),
     body: body ?? null,
   }
+}
+
+/** The answer of a token server must not become another header, or a header about something else. */
+function sendable(name: string, value: Secret): string {
+  const text = value.reveal()
+  if (whyNoCredential(name) === undefined && /^[\x21-\x7e][\x20-\x7e]*$/.test(text)) return text
+  const message = `The credential for the header ${name} cannot be sent in it. Check the element that names this header, and what its token server answers.`
+  throw new ApiCallError('http_protocol_error', message, { wasSent: false })
 }
 
 /** @throws {ApiCallError} */

@@ -37,7 +37,10 @@ test('method, path, query, headers and body go to the API with the token, and it
   assert.equal(bearerOf(received.headers), 'the-token-of-conn')
   assert.equal(received.body.toString(), '{"item":"ä"}')
   const { host, connection, 'content-length': length, authorization: _token, ...others } = received.headers
-  assert.deepEqual(others, { 'content-type': 'application/json', accept: 'application/json', 'x-mine': 'a, b' })
+  assert.deepEqual(others, {
+    'user-agent': 'tokenwell',
+    ...{ 'content-type': 'application/json', accept: 'application/json', 'x-mine': 'a, b' },
+  })
   assert.equal(host, `localhost:${api.port}`)
   assert.equal(connection, 'keep-alive')
   assert.equal(length, String(Buffer.byteLength('{"item":"ä"}')))

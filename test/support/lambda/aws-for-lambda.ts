@@ -86,6 +86,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   api_call_failed: true,
   api_host_refused: true,
   api_call_repeated: true,
+  api_call_without_token: true,
   api_header_left_out: true,
   request_failed: true,
 }
