@@ -47,8 +47,8 @@ export function createBasicPasswords({ secrets, now }: { readonly secrets: Secre
   }
 
   /**
-   * The other version of the password, after the API has answered 401. Undefined where there is none, or where the API has refused it a short
-   * time ago.
+   * The other version of the password, after the API has answered 401. Undefined where it is the same, or where the API has refused it a
+   * short time ago.
    */
   async function other(
     connection: string,

@@ -121,7 +121,8 @@ function createCallCredentials(
   /** A token may be bound to a newer client certificate than the one that this process has read (RFC 8705 section 3). */
   async function newerSecret(): Promise<CredentialChange | undefined> {
     const names = [configured.tls.clientCertificate, configured.basicAuthentication?.passwordSecret]
-    const refreshed = names.map((name) => name !== undefined && secrets.refresh(name).catch(unlessSecretError))
+    const used = names.filter((name) => name !== undefined)
+    const refreshed = used.map(async (name) => await secrets.refresh(name).catch(unlessSecretError))
     const isRefreshed = (await Promise.all(refreshed)).includes(true)
     if (isRefreshed) passwords.noteNewer(connection.name)
     const latest = password && (await passwords.first(connection.name, placed(configured, carried)))

@@ -35,11 +35,11 @@ const authenticationMessage = 'the id of one element, or a list of ids'
 /** A list once it is read, with ids that occur twice. The ids are of elements of several kinds. */
 export const authenticationConfigRef = v.pipe(
   v.union([text(), v.array(text())], authenticationMessage),
-  v.transform((ids): readonly string[] => [ids].flat()),
-  v.check((ids) => ids.length > 0 && ids.every(isElementId), authenticationMessage),
   v.description(
     'The ids of the oAuthConfig, authToken, authTokenLocal and authData elements that authenticate API calls.',
   ),
+  v.transform((ids): readonly string[] => [ids].flat()),
+  v.check((ids) => ids.length > 0 && ids.every(isElementId), authenticationMessage),
 )
 
 export const flag = v.pipe(

@@ -19,7 +19,7 @@ interface Changes {
   readonly authToken?: Record<string, object>
 }
 
-/** An oAuthConfig, an authData and authTokenLocal elements, of which `names` authenticate the connection. */
+/** An oAuthConfig, an authData and authTokenLocal elements. Those with these names authenticate the connection. */
 function elementsWith(names: string | readonly string[], changes: Changes = {}): RawElements {
   const { local = {}, user = 'orders@example.com', endpoint = {}, authToken = {} } = changes
   const elements = exampleElements(exampleIssuer, {
