@@ -35,7 +35,7 @@ function elementsWith(names: string | readonly string[], changes: Changes = {}):
     ...elements,
     jwtBuilder: {
       ...elements['jwtBuilder'],
-      localBuilder: { issuer: 'tokenwell', audiences: 'https://api.example.com', jwkEnabled: true },
+      localBuilder: { issuer: 'tokenwell', audiences: 'https://api.example.com', jwkEnabled: true, jti: false },
     },
     oAuthConfig: { ...elements['oAuthConfig'], second: { ...elements['oAuthConfig']?.['theConfig'] } },
     authTokenLocal: {
