@@ -315,7 +315,7 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
   return tokens.events
 }
 
-/** An answer with a cookie that is left out, a 401 for a token that is replaced, and two dead connections in a row. */
+/** An answer with a cookie that is left out, a 401 for a token that is replaced, two dead connections in a row, and a call without its token. */
 async function ofCalls(t: TestContext): Promise<readonly LogEvent[]> {
   const log = captureLog(t)
   const { call, age } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
@@ -335,6 +335,8 @@ async function ofCalls(t: TestContext): Promise<readonly LogEvent[]> {
     elements: { oAuth: { hostFrom }, endpoint: { host: undefined } },
   })
   await refused.call()
+  const tokens = () => ({ status: 400, body: { error: 'unauthorized_client' } })
+  await (await startCallApiWithScriptedServers(t, undefined, { tokens })).call()
   return log
 }
 
