@@ -26,6 +26,7 @@ import { createTokenProvider, type HandedOutToken, type TokenProvider } from '..
 import { createLocalTokens } from '../get-token/local-tokens.ts'
 import { createTokenRejecter, type RejectionOutcome } from '../get-token/reject-token.ts'
 import { createSecondAttemptPolicy } from '../get-token/second-attempt.ts'
+import { createSecretsInStep } from '../get-token/secrets-in-step.ts'
 import { createTokenCache } from '../get-token/token-cache.ts'
 import type { TokenMemory } from '../get-token/token-memory.ts'
 import type { PublicationSigner } from '../key-lifecycle/publication-key.ts'
@@ -175,7 +176,7 @@ export function createBackgroundApplication(ports: Ports) {
   // Renewals.
   const announcer = createAnnouncer({ events, log })
   const renewer = createTokenRenewer({ connections, cache, fromFleet, events, now, log })
-  const newKeyTrials = createNewKeyTrials({ elements, publicationStore, records, renewer, announcer, now })
+  const newKeyTrials = createNewKeyTrials({ elements, connections, publicationStore, records, renewer, announcer, now })
   const warmRunner = createWarmRunner({ records, renewer, newKeyTrials, announcer, now, random, pause, log })
   const stager = createTokenStager({ cache, fromServer, now, pause })
   const refresher = createConnectionRefresher({ connections, records, stager, renewer, now, pause, log })
@@ -232,7 +233,8 @@ function createTiers(ports: Ports) {
   const outcomes = createOutcomeLog(now)
   const secondAttempts = createSecondAttemptPolicy({ keys, clockOffsets, secrets, log })
   const fromServer = createFromServer({
-    ...{ connections, cache, secretsVersion, secrets, signers, outcomes, now, random, pause, log },
+    ...{ connections, cache, outcomes, now, random, pause, log },
+    secretsInStep: createSecretsInStep({ secretsVersion, secrets, signers }),
     coolDownPolicy: createCoolDownPolicy({ coolDowns, secrets, log }),
     attempts: createAttempts({ tokenClient, secondAttempts, now }),
     localTokens: createLocalTokens({ signers, now, random, randomId, log }),

@@ -82,7 +82,7 @@ export function tokenNamed(connection: Connection, id: string | undefined): Toke
 
 /** Which tokens of a connection the warm runs renew before they get stale, and how many of them at a time. */
 export interface Warming {
-  /** The id of the authorizationServer of the main token, or the element of a token that Tokenwell signs. */
+  /** The id of the authorizationServer that issues the first of these tokens. The element of the token, if Tokenwell signs all of them. */
   readonly authorizationServer: string
   readonly maximumConcurrency: number
   /** How long after its last use a token is still renewed. */

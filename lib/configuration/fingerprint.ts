@@ -33,7 +33,10 @@ export function fingerprintOf(connection: Connection, changes = changesOfMeaning
   const identity = {
     ...(main && tokenIdentity(main)),
     // A connection with one token has the hash of 0.2.
-    ...(others.length > 0 && { others: others.map((each) => [keyOf(each.authentication), tokenIdentity(each)]) }),
+    // In any order: that of the list has no effect.
+    ...(others.length > 0 && {
+      others: Object.fromEntries(others.map((each) => [keyOf(each.authentication), tokenIdentity(each)])),
+    }),
     // Without a change of meaning the hash is that of 0.1 and 0.2.
     ...(changes.length > 0 && { meaning: changes }),
   }

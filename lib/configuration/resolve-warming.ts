@@ -1,5 +1,5 @@
 import { isSignedForEachRequest } from './auth-token.ts'
-import { claimsFromRequestOf, type Grant, namesUser, type Warming } from './connection.ts'
+import { claimsFromRequestOf, type Grant, namesUser, type ServedConnection, type Warming } from './connection.ts'
 import { type ElementReference, type EndpointConnection, keyOf } from './element.ts'
 import type { FindingList } from './finding.ts'
 import { tokenExchange } from './grant-type.ts'
@@ -18,18 +18,25 @@ export function resolveWarming(
   findings: FindingList,
 ): Warming | undefined {
   const reasons = tokens.map(({ grant }) => whyNotWarmed(grant))
-  const [main] = tokens
-  const isPossible = reasons.includes(undefined)
-  if (main && isPossible && warm !== false)
+  const warmed = tokens.filter((_token, position) => reasons[position] === undefined)
+  const [first] = warmed
+  if (first && warm !== false) {
+    if (warmVariants !== undefined && warmVariants < warmed.length)
+      findings.addWarning(
+        element,
+        'warmVariants',
+        `It is ${warmVariants}, but the connection has ${warmed.length} tokens of its own. Each call of the API needs all of them. Set it to ${warmed.length} or more.`,
+      )
     return {
-      ...serverOf(main),
+      ...serverOf(warmed.find(isServed) ?? first),
       idleMilliseconds: warmIdle ?? defaults.idleMilliseconds,
       // A value from the operator also holds for tokens with a short lifetime.
       ...(warmIdle === undefined && { idleLifetimes: defaults.idleLifetimes }),
       maximumVariants: warmVariants ?? defaults.maximumVariants,
     }
+  }
 
-  const reason = isPossible ? 'warm is false' : (reasons[0] ?? 'the connection has no token')
+  const reason = first ? 'warm is false' : (reasons[0] ?? 'the connection has no token')
   // `warm: false` itself has an effect.
   const ignored = { warm: warm || undefined, warmIdle, warmVariants }
   for (const [attribute, value] of Object.entries(ignored))
@@ -37,10 +44,14 @@ export function resolveWarming(
   return undefined
 }
 
-function serverOf(main: TokenOrigin): Pick<Warming, 'authorizationServer' | 'maximumConcurrency'> {
-  if (!('authorizationServer' in main))
-    return { authorizationServer: keyOf(main.authentication), maximumConcurrency: signaturesAtATime }
-  const { id, maximumConcurrency } = main.authorizationServer
+function isServed(token: TokenOrigin): token is TokenOrigin<ServedConnection> {
+  return 'authorizationServer' in token
+}
+
+function serverOf(token: TokenOrigin): Pick<Warming, 'authorizationServer' | 'maximumConcurrency'> {
+  if (!isServed(token))
+    return { authorizationServer: keyOf(token.authentication), maximumConcurrency: signaturesAtATime }
+  const { id, maximumConcurrency } = token.authorizationServer
   return { authorizationServer: id, maximumConcurrency }
 }
 

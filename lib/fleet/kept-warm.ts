@@ -14,20 +14,29 @@ export interface Variant {
   readonly id: string
   /** Not exact: a use is only noted when the noted one is older than a quarter of the idle time. */
   readonly lastUsedAt: number
-  /** A digest of the caller that used it last, or `own` for the connection's own token. */
+  /** A digest of the caller that used it last, or `own` for an own token of the connection. */
   readonly caller?: string
   /** The time from its last use to its last renewal, where that is shorter than the connection's idle time. */
   readonly idleMilliseconds?: number
 }
 
-/** Takes the place of a caller for the connection's own token, which the operator wants to keep warm. */
+/** Takes the place of a caller for the connection's own main token, which the operator wants to keep warm. */
 export const own = 'own'
+
+/** Takes the place of a caller for another own token of the connection. It can't equal a digest, which has no slash. */
+export function ownFurther(authentication: string): string {
+  return `${own}/${authentication}`
+}
+
+function isOwn(caller: string): boolean {
+  return caller === own || caller.startsWith(ownFurther(''))
+}
 
 /** One use of a token by a caller. */
 export interface Use {
   /** The `id` of its token's record. */
   readonly id: string
-  /** A digest of the caller, or `own` for the connection's own token. */
+  /** A digest of the caller. `own` or `own/<element>` for an own token of the connection. */
   readonly caller: string
   /** The lifetime of the token from its issue. */
   readonly lifetimeMilliseconds: number
@@ -49,7 +58,7 @@ export function withUse<State extends KeptWarm>(state: State, use: Use, now: num
   const { warming, variants } = state
   if (!warming) return state
   const { id, caller, lifetimeMilliseconds } = use
-  const idleMilliseconds = caller === own ? warming.idleMilliseconds : idleFor(warming, lifetimeMilliseconds)
+  const idleMilliseconds = isOwn(caller) ? warming.idleMilliseconds : idleFor(warming, lifetimeMilliseconds)
   const used = { id, lastUsedAt: now, caller, ...(idleMilliseconds < warming.idleMilliseconds && { idleMilliseconds }) }
   const known = variants.find((each) => each.id === id)
   if (known && isUsedWithin(usesNotedShare, known, warming, now)) return state

@@ -32,7 +32,7 @@ interface AttemptsDependencies {
 export type Attempts = ReturnType<typeof createAttempts>
 
 export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDependencies) {
-  /** The second attempt that brought a token after a refusal, by connection. Other refused requests may use it as well. */
+  /** The second attempt that brought a token after a refusal, by token. Other refused requests for the token may use it as well. */
   const helpful = new Map<string, HelpfulAttempt>()
 
   async function attemptOnce(context: LeasedContext, keys?: RequestKeys): Promise<Token> {
@@ -60,7 +60,7 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
         if (second.kind === 'none') throw error
         try {
           const token = await attemptOnce(context, keysOf(second))
-          helpful.set(connection.name, second)
+          helpful.set(nameOf(connection), second)
           return token
         } catch (secondError) {
           secondAttempts.noteUseless(connection, second)
@@ -71,10 +71,10 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
       }
     },
 
-    /** Takes the second attempt that has helped the connection since the last call. */
-    takeHelpful({ name }: ServedConnection): HelpfulAttempt | undefined {
-      const attempt = helpful.get(name)
-      helpful.delete(name)
+    /** Takes the second attempt that has helped this token of the connection since the last call. */
+    takeHelpful(connection: ServedConnection): HelpfulAttempt | undefined {
+      const attempt = helpful.get(nameOf(connection))
+      helpful.delete(nameOf(connection))
       return attempt
     },
 
@@ -93,6 +93,11 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
       }
     },
   }
+}
+
+/** Another token of the connection has other keys, which its server must not get. */
+function nameOf({ name, authentication }: ServedConnection): string {
+  return JSON.stringify([name, authentication.id])
 }
 
 /** Undefined for the current keys. */

@@ -1,5 +1,5 @@
 import { describeFailure, type Failure } from '../base/tokenwell-error.ts'
-import { type Connection, isServed } from '../configuration/connection.ts'
+import { type Connection, isServed, type TokenConnection } from '../configuration/connection.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
@@ -9,33 +9,50 @@ import type { SecretDates, TlsCertificates } from '../signing/secret-dates.ts'
 import type { ClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { causeOf } from './token-error.ts'
 
-/** The results of a connection's last token requests, as far as this process knows. Milliseconds since the epoch. */
+/** The results of the last requests for a token of a connection, as far as this process knows. Milliseconds since the epoch. */
 export interface Outcome {
   readonly obtainedAt?: number
   readonly failedAt?: number
   readonly failure?: Failure['code']
 }
 
-/** The results of the last token requests of each connection. */
+/** The results of the last requests for each token. */
 export type OutcomeLog = ReturnType<typeof createOutcomeLog>
 
-export function createOutcomeLog(now: () => number) {
-  const outcomes = new Map<string, Outcome>()
+type Named = Pick<TokenConnection, 'name' | 'authentication'>
 
-  function of(connection: string): Outcome {
-    return outcomes.get(connection) ?? {}
+export function createOutcomeLog(now: () => number) {
+  const outcomes = new Map<string, Map<string, Outcome>>()
+
+  function add({ name, authentication: { id } }: Named, outcome: Outcome): void {
+    const ofTokens = outcomes.get(name) ?? new Map<string, Outcome>()
+    outcomes.set(name, ofTokens.set(id, { ...ofTokens.get(id), ...outcome }))
   }
 
   return {
-    of,
-    noteToken(connection: string): void {
-      outcomes.set(connection, { ...of(connection), obtainedAt: now() })
+    /**
+     * The outcome of one token of the connection: the one whose request failed last, and has not succeeded since. If no token
+     * fails, the one that was obtained last. So the success of one token never hides the failure of another.
+     */
+    of(connection: string): Outcome {
+      const all = [...(outcomes.get(connection)?.values() ?? [])]
+      const latest = (at: (outcome: Outcome) => number) => all.toSorted((a, b) => at(b) - at(a))[0]
+      const failing = latest((each) => (isFailing(each) ? (each.failedAt ?? 0) : -Infinity))
+      if (failing && isFailing(failing)) return failing
+      return latest(({ obtainedAt = 0 }) => obtainedAt) ?? {}
     },
-    noteFailure(connection: string, error: unknown): void {
+    noteToken(connection: Named): void {
+      add(connection, { obtainedAt: now() })
+    },
+    noteFailure(connection: Named, error: unknown): void {
       const { code: failure } = describeFailure(causeOf(error))
-      outcomes.set(connection, { ...of(connection), failedAt: now(), failure })
+      add(connection, { failedAt: now(), failure })
     },
   }
+}
+
+function isFailing({ obtainedAt = -Infinity, failedAt = -Infinity }: Outcome): boolean {
+  return failedAt > obtainedAt
 }
 
 /** A configured connection and its status in this process. */

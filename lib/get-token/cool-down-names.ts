@@ -13,13 +13,13 @@ export type CoolDownKind =
   | 'endpoint'
   /** All connections with this client at this endpoint and the same credentials. */
   | 'client'
-  /** This connection with its current elements. */
+  /** This connection with its current elements, and the client of this token. */
   | 'connection'
   /** This token alone. */
   | 'token'
   /** This caller's requests with caller parameters for this client. */
   | 'variants'
-  /** This caller's requests with caller parameters for this connection. */
+  /** This caller's requests with caller parameters for this token of the connection. */
   | 'caller'
 
 /** The cool-down names of the things that a token request depends on. Each covers exactly what a failure is evidence about. */
@@ -57,10 +57,11 @@ export async function coolDownNames(context: NamedRequest, secrets: SecretCache)
     token: nameOf('token', [tokenKey(request), fingerprint]),
   }
   if (isOwn) return own
+  const furtherToken = connection.isFurther ? [connection.authentication.id] : []
   return {
     ...own,
     variants: nameOf('variants', [client, caller]),
-    caller: nameOf('caller', [connection.name, caller]),
+    caller: nameOf('caller', [connection.name, caller, ...furtherToken]),
   }
 }
 

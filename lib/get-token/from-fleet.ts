@@ -13,11 +13,12 @@ import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { ConnectionDisabledError } from '../configuration/finding.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
-import { LeaseLostError, unsharedLease } from '../fleet/lease.ts'
+import { type Lease, LeaseLostError, unsharedLease } from '../fleet/lease.ts'
 import type { Log } from '../log/log-event.ts'
 import { answerReserveMilliseconds } from '../token-endpoint/token-endpoint.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import { type FromServer, type Obtained, type RepeatsElements, repeatsElements, type TokenNeed } from './from-server.ts'
+import { createOneRequestTokens } from './one-request-tokens.ts'
 import type { Look, SharedFailure, TokenCache } from './token-cache.ts'
 import type { MemoryKey, TokenMemory } from './token-memory.ts'
 
@@ -72,6 +73,7 @@ export type FromFleet = ReturnType<typeof createFromFleet>
 
 export function createFromFleet(dependencies: FromFleetDependencies) {
   const { connections, memory, cache, fromServer, events, now, random, pause, log } = dependencies
+  const oneRequestTokens = createOneRequestTokens(connections)
 
   /** Finds a token that is not in memory, or that this process must confirm with the fleet. */
   async function find(lookup: TokenLookup): Promise<FoundToken> {
@@ -119,7 +121,8 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     failure: SharedFailure | undefined,
     current: Token | undefined,
   ): Promise<LeasedOutcome> {
-    if (failure || look.isLeased) return { outcome: 'left_to_others' }
+    const isOthers = look.isLeased && !oneRequestTokens.has(lookup.request)
+    if (failure || isOthers) return { outcome: 'left_to_others' }
     const refresh = current ? await requestRefresh(look) : ({ kind: 'needed', look } as const)
     if (refresh.kind === 'requested') return { outcome: 'left_to_others' }
     return await obtainUnderLease(needOf(lookup, current, look.token), refresh.look)
@@ -142,24 +145,31 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
    * @throws {TokenwellError} the reason why no token was obtained, where there is no current one
    */
   async function obtainUnderLease(need: TokenNeed, look: Look): Promise<LeasedOutcome> {
-    const { request, deadline } = need
+    const { request } = need
     const fingerprint = look.read.connection?.fingerprint
     const isAtHand = fingerprint === undefined || connections.has(request.connection, fingerprint)
     // Where the elements are in memory, a request that they don't allow fails before it takes the lease.
     const admission = isAtHand ? await admit(connections, request, fingerprint) : undefined
     const repeats = admission && repeatsElements(admission, request)
     if (repeats) return repeats
-    const waitUntil = deadline - attemptMilliseconds
-    const lease = need.isUse
-      ? await unlessUnavailable(() => cache.takeLease(look, waitUntil), unsharedLease)
-      : await cache.takeLease(look, waitUntil)
+    // Under a lease, elements become the active ones. Those that are active already need none.
+    const isActive = fingerprint !== undefined && isAtHand
+    const lease = need.isUse && isActive && oneRequestTokens.has(request) ? unsharedLease : await takeLease(need, look)
     if (!lease) return { outcome: 'left_to_others' }
     try {
-      return await fromServer.obtain(lease, need, { fingerprint, admission })
+      const obtained = await fromServer.obtain(lease, need, { fingerprint, admission })
+      if (obtained.outcome === 'renewed') oneRequestTokens.note(request, obtained.token)
+      return obtained
     } catch (error) {
       if (error instanceof LeaseLostError) return { outcome: 'left_to_others' }
       throw error
     }
+  }
+
+  async function takeLease({ deadline, isUse }: TokenNeed, look: Look): Promise<Lease | undefined> {
+    const waitUntil = deadline - attemptMilliseconds
+    if (!isUse) return await cache.takeLease(look, waitUntil)
+    return await unlessUnavailable(() => cache.takeLease(look, waitUntil), unsharedLease)
   }
 
   /** Without the shared cache, each process requests its own tokens and keeps those that it has. */

@@ -22,10 +22,7 @@ import { ConnectionDisabledError } from '../configuration/finding.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import { disabledElements, type ElementsRevision } from '../fleet/connection-state.ts'
 import { type FailureToShare, type Lease, LeaseLostError } from '../fleet/lease.ts'
-import type { SecretsVersion } from '../fleet/secrets-version.ts'
 import type { Log } from '../log/log-event.ts'
-import type { SecretCache } from '../secret/secret-cache.ts'
-import type { SignerCache } from '../signing/signer-cache.ts'
 import { hasTimeFor } from '../token-endpoint/token-endpoint.ts'
 import { RefusedError, UnreachableError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
 import type { Attempts, LeasedContext } from './attempts.ts'
@@ -35,6 +32,7 @@ import type { Clearance, CoolDownPolicy, Verdict } from './cool-down-policy.ts'
 import type { LocalTokens } from './local-tokens.ts'
 import { retryDelay } from './retry-policy.ts'
 import type { HelpfulAttempt } from './second-attempt.ts'
+import type { SecretsInStep } from './secrets-in-step.ts'
 import type { StoredToken, TokenCache } from './token-cache.ts'
 import { CoolingDownError, isTokenError } from './token-error.ts'
 
@@ -88,9 +86,7 @@ export function repeatsElements({ connection }: Admission, request: CallerReques
 export interface FromServerDependencies {
   readonly connections: ConnectionCache
   readonly cache: TokenCache
-  readonly secretsVersion: SecretsVersion
-  readonly secrets: SecretCache
-  readonly signers: SignerCache
+  readonly secretsInStep: SecretsInStep
   readonly coolDownPolicy: CoolDownPolicy
   readonly attempts: Attempts
   readonly localTokens: LocalTokens
@@ -108,10 +104,8 @@ export interface FromServerDependencies {
 export type FromServer = ReturnType<typeof createFromServer>
 
 export function createFromServer(dependencies: FromServerDependencies) {
-  const { connections, cache, secretsVersion, secrets, signers, coolDownPolicy } = dependencies
-  const { attempts, localTokens, outcomes, now, random, pause, log } = dependencies
-  let knownVersion: string | undefined
-  let mayHoldOlder = false
+  const { connections, cache, secretsInStep, coolDownPolicy, attempts, localTokens } = dependencies
+  const { outcomes, now, random, pause, log } = dependencies
 
   /**
    * Obtains a token for the whole fleet, or for this process alone where the lease isn't shared.
@@ -153,32 +147,17 @@ export function createFromServer(dependencies: FromServerDependencies) {
   /** Obtains a token without storing it. Failures are noted, and begin cool-downs. */
   async function requestToken(context: TokenContext): Promise<Token> {
     const { connection } = context
-    const { name } = connection
     try {
-      await refreshSecrets()
+      await secretsInStep.refresh()
       const token = isServed(connection)
         ? await requestWithRetries({ ...context, connection })
         : await localTokens.sign(connection, context.parameters)
-      outcomes.noteToken(name)
+      outcomes.noteToken(connection)
       return token
     } catch (error) {
-      if (!(error instanceof LeaseLostError)) outcomes.noteFailure(name, error)
+      if (!(error instanceof LeaseLostError)) outcomes.noteFailure(connection, error)
       throw error
     }
-  }
-
-  /**
-   * Makes this process read its secrets again where one has changed, and stops revoked keys from signing. Tokens that were issued before
-   * stay valid.
-   */
-  async function refreshSecrets(): Promise<void> {
-    const state = await secretsVersion.read()
-    if (state) signers.revoke(state.revocations)
-    if (state && state.version !== knownVersion) {
-      if (mayHoldOlder) secrets.readAllAgain()
-      knownVersion = state.version
-    }
-    mayHoldOlder = true
   }
 
   /** Retries passing failures within the deadline, each time with a new assertion. */
@@ -206,7 +185,7 @@ export function createFromServer(dependencies: FromServerDependencies) {
         log({ event: 'token_request_repeated', connection: connection.name, attempt, milliseconds: delay })
         await pause(delay)
         // The pause may be long, and a key that was revoked meanwhile must not sign.
-        await refreshSecrets()
+        await secretsInStep.refresh()
       }
     }
   }

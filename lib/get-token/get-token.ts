@@ -13,7 +13,7 @@ import { TimedOutError, UnreachableError } from '../token-endpoint/token-endpoin
 import type { FoundToken, FromFleet } from './from-fleet.ts'
 import type { TokenRejecter } from './reject-token.ts'
 import { CoolingDownError } from './token-error.ts'
-import type { CachedToken, TokenMemory } from './token-memory.ts'
+import type { CachedToken, MemoryKey, TokenMemory } from './token-memory.ts'
 
 export interface HandedOutToken {
   readonly token: Token
@@ -91,10 +91,21 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
         // A token that another request found may not answer this one, which may reject it or need a longer lifetime.
         const isForOthers = !token.isForOneRequest && (isNew || isAnswer(token, request, now()))
         if (isOurs || isForOthers) return handOut(token, source, asked)
+        // Each caller gets its own. If they waited for each other, the last one would wait for all.
+        if (token.isForOneRequest) return await findAlone(asked, key, deadline)
       } catch (error) {
         if (isOurs || !concernsAnother(error, request)) throw error
       }
     }
+  }
+
+  async function findAlone(
+    asked: AskedRequest<CallerRequest>,
+    key: MemoryKey,
+    deadline: number,
+  ): Promise<HandedOutToken> {
+    const { token, source } = await fromFleet.find({ key, request: asked.request, deadline })
+    return handOut(token, source, asked)
   }
 
   return {

@@ -9,7 +9,7 @@ import {
 import { lostRace } from '../base/compare-and-set.ts'
 import { CacheUnavailableError, type CircuitBreaker, unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import type { FleetRecords, ReadRecord } from '../fleet/fleet-records.ts'
-import { own, type Use, withoutUse, withUse } from '../fleet/kept-warm.ts'
+import { own, ownFurther, type Use, withoutUse, withUse } from '../fleet/kept-warm.ts'
 import { createLease, type Lease, leaseMilliseconds } from '../fleet/lease.ts'
 import { type RecordName, recordNameOf, tokenRecordName } from '../fleet/record-store.ts'
 import { type Sealing, UnreadableTokenError } from '../fleet/sealing.ts'
@@ -147,7 +147,9 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
   /** The use of a token, with a digest of the caller: a reader of the record does not learn the caller. */
   async function useOf(request: CallerRequest, token: Token, waitUntil: number): Promise<Omit<Use, 'id'>> {
     const lifetimeMilliseconds = lifetimeSeconds(token) * 1000
-    if (isOwnRequest(request)) return { caller: own, lifetimeMilliseconds }
+    const { authentication } = request
+    if (isOwnRequest(request))
+      return { caller: authentication === undefined ? own : ownFurther(authentication), lifetimeMilliseconds }
     const digest = await breaker.call('keys', () => sealing.digest(`caller ${request.caller}`), waitUntil)
     return { caller: digest.slice(0, callerDigestLength), lifetimeMilliseconds }
   }

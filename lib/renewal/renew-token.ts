@@ -1,5 +1,6 @@
 import { knownCallers } from '../access-token/caller.ts'
 import { type CallerRequest, isAnswer, type Token } from '../access-token/token.ts'
+import { UnknownTokenError } from '../admission/admit-authentication.ts'
 import { InvalidRequestError } from '../admission/invalid-request.ts'
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import { forEachAtMost } from '../base/semaphore.ts'
@@ -27,6 +28,8 @@ export interface RenewalWanted {
   /** A token that is fresh until then needs no renewal. In milliseconds since the epoch, as is `deadline`. */
   readonly freshUntil: number
   readonly deadline: number
+  /** Renews only if it is one of these tokens of the connection, by the `authentication` of its request. */
+  readonly tokens?: readonly (string | undefined)[] | undefined
   /** Renews only if the token is kept warm. */
   readonly isWarming?: boolean
   /** `unless_failed`: skips a token whose last renewal failed. `once`: makes one attempt, even after a passing failure. */
@@ -53,11 +56,11 @@ interface ReportedChange {
   readonly isRaised: Promise<boolean>
 }
 
-/** `disabled`: the operator has disabled the connection, so its tokens are not renewed. */
+/** `disabled`: the operator has disabled the connection, so its tokens are not renewed. `taken_out`: the connection has lost this token. */
 type RenewedOutcome =
   | LeasedOutcome
   | { readonly outcome: 'failed'; readonly error: TokenwellError }
-  | { readonly outcome: 'disabled' }
+  | { readonly outcome: 'disabled' | 'taken_out' }
 
 /** Repeats the token requests of stored tokens in the background. */
 export type TokenRenewer = ReturnType<typeof createTokenRenewer>
@@ -76,7 +79,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
   }
 
   async function renewOnce(wanted: RenewalWanted): Promise<Renewal | typeof lostRace> {
-    const { name, tokenId, freshUntil, deadline, isWarming = false, attempt } = wanted
+    const { name, tokenId, tokens, freshUntil, deadline, isWarming = false, attempt } = wanted
     const connection = name.group
     const waitUntil = deadline - attemptMilliseconds
     const look = await cache.lookAt(name, waitUntil)
@@ -86,6 +89,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
     if (look.failure && now() < look.failure.until)
       return { outcome: 'cooling_down', connection, error: look.failure.error }
     if (!look.asked) return { outcome: 'unknown', connection }
+    if (tokens && !tokens.includes(look.asked.authentication)) return { outcome: 'not_needed', connection }
     if (look.failure && attempt === 'unless_failed') return { outcome: 'put_last', connection }
 
     const request = { caller: knownCallers.tokenwell, connection, ...look.asked }
@@ -104,6 +108,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
       case 'left_to_others':
         return lostRace
       case 'repeats_elements':
+      case 'taken_out':
         await cache.forgetUse(look, waitUntil)
         return { outcome: 'not_needed', connection }
       case 'disabled':
@@ -113,6 +118,11 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
         if (isForCallers(obtained.error)) await cache.forgetUse(look, waitUntil)
         return { outcome: 'failed', connection, error: obtained.error }
       case 'renewed':
+        // The server began to issue such tokens. Another one would be as useless.
+        if (obtained.token.isForOneRequest) {
+          await cache.forgetUse(look, waitUntil)
+          return { outcome: 'not_needed', connection }
+        }
         if (obtained.isShared) return { outcome: 'renewed', connection, token: obtained.token }
         if (!obtained.isCurrent) return lostRace
         throw new CacheUnavailableError(
@@ -126,6 +136,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
       return await fromFleet.obtainUnderLease(need, look)
     } catch (error) {
       if (error instanceof ConnectionDisabledError) return { outcome: 'disabled' }
+      if (error instanceof UnknownTokenError) return { outcome: 'taken_out' }
       if (!isTokenError(error)) throw error
       log({ event: 'renewal_failed', connection: look.read.name.group, code: error.code, reason: error.message })
       return { outcome: 'failed', error }

@@ -1,6 +1,6 @@
 import { knownCallers } from '../access-token/caller.ts'
 import { keptToken, type RepeatableRequest, type Token } from '../access-token/token.ts'
-import { admitAuthentication } from '../admission/admit-authentication.ts'
+import { admitAuthentication, UnknownTokenError } from '../admission/admit-authentication.ts'
 import { admitRequest } from '../admission/admit-request.ts'
 import { forEachAtMost } from '../base/semaphore.ts'
 import { inTime, type Pause } from '../base/time.ts'
@@ -58,11 +58,16 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
     if (!lease) return { outcome: 'under_way', connection }
     try {
       const token = await obtain(wanted, look, look.asked, lease)
+      if (token === 'for_one_request') {
+        await lease.end({})
+        return { outcome: 'not_needed', connection }
+      }
       return token ? { outcome: 'renewed', connection, token } : { outcome: 'under_way', connection }
     } catch (error) {
       // No failure is shared: it happened under elements that other requests do not use yet.
       await lease.end({})
       if (error instanceof LeaseLostError) return { outcome: 'under_way', connection }
+      if (error instanceof UnknownTokenError) return { outcome: 'not_needed', connection }
       if (isTokenError(error)) return { outcome: 'failed', connection, error }
       throw error
     }
@@ -73,7 +78,7 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
     { token }: Look,
     asked: RepeatableRequest,
     lease: Lease,
-  ): Promise<Token | undefined> {
+  ): Promise<Token | 'for_one_request' | undefined> {
     const request = { caller: knownCallers.tokenwell, connection: name.group, ...asked }
     const connection = admitAuthentication(latest.connection, request)
     const parameters = admitRequest(connection, request)
@@ -86,6 +91,7 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
       lease,
       mendedAt: generation,
     })
+    if (issued.isForOneRequest) return 'for_one_request'
     return await cache.storeStaged(lease, keptToken(issued, token, now()), asked, generation)
   }
 

@@ -1,4 +1,7 @@
 import { batchesOf } from '../base/semaphore.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
+import { assertionsOfGrant, isServed, type ServedConnection, tokensOf } from '../configuration/connection.ts'
+import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { dependentConnections } from '../configuration/dependents.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { FleetRecords } from '../fleet/fleet-records.ts'
@@ -14,6 +17,7 @@ import type { TokenRenewer } from './renew-token.ts'
 
 export interface NewKeyTrialsDependencies {
   readonly elements: ElementStore
+  readonly connections: ConnectionCache
   readonly publicationStore: PublicationStore
   readonly records: FleetRecords
   readonly renewer: TokenRenewer
@@ -27,7 +31,7 @@ const connectionsInOneRead = 100
 export type NewKeyTrials = ReturnType<typeof createNewKeyTrials>
 
 export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
-  const { elements, publicationStore, records, renewer, announcer, now } = dependencies
+  const { elements, connections, publicationStore, records, renewer, announcer, now } = dependencies
 
   /** Postpones the trial until this run is over. If this process ends early, the next run tries the key. */
   async function claim(jwtBuilder: string, deadline: number): Promise<boolean> {
@@ -56,11 +60,24 @@ export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
     let last: Renewal | undefined
     for await (const name of warmNames(jwtBuilder, deadline)) {
       if (now() >= lastBegin(deadline)) return last ?? leftFor(name)
-      const renewal = await renewer.renew({ name, freshUntil: Infinity, deadline, isWarming: true })
+      const tokens = await requestedWith(jwtBuilder, name.group)
+      const renewal = await renewer.renew({ name, tokens, freshUntil: Infinity, deadline, isWarming: true })
       if (renewal.outcome === 'renewed' || renewal.outcome === 'failed') return renewal
       if (renewal.outcome !== 'not_needed' && renewal.outcome !== 'unknown') last = renewal
     }
     return last
+  }
+
+  /** The tokens of a connection that are requested with the key. Undefined if the elements can't be read: the renewal reports why. */
+  async function requestedWith(jwtBuilder: string, name: string): Promise<readonly (string | undefined)[] | undefined> {
+    try {
+      const { connection } = await connections.get(name)
+      const signed = tokensOf(connection).filter((token) => isServed(token) && buildersOf(token).includes(jwtBuilder))
+      return signed.map(({ isFurther, authentication }) => (isFurther ? authentication.id : undefined))
+    } catch (error) {
+      if (error instanceof TokenwellError) return undefined
+      throw error
+    }
   }
 
   async function* warmNames(jwtBuilder: string, deadline: number): AsyncGenerator<RecordName> {
@@ -92,6 +109,12 @@ export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
       await amend(jwtBuilder, deadline, ({ tryAt, ...rest }) => (tryAt === deadline ? rest : 'unchanged'))
     },
   }
+}
+
+/** The jwtBuilders whose keys sign what a token is requested with. */
+function buildersOf({ clientAuthentication: client, grant }: ServedConnection): readonly string[] {
+  const assertions = [...('assertion' in client ? [client.assertion] : []), ...assertionsOfGrant(grant)]
+  return assertions.map(({ key }) => key.jwtBuilder)
 }
 
 function lastBegin(deadline: number): number {

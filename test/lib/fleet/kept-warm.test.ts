@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConnectionState } from '../../../lib/fleet/connection-state.ts'
-import { warmUntil, warmVariants, withoutUse, withUse } from '../../../lib/fleet/kept-warm.ts'
+import { own, ownFurther, warmUntil, warmVariants, withoutUse, withUse } from '../../../lib/fleet/kept-warm.ts'
 import { cold, hour, ids, now, readBack, useBy, used, warm, warming } from '../../support/virtual/connection-states.ts'
 
 test('a use is noted, and again after a quarter of the idle time; any other use changes nothing', () => {
@@ -85,4 +85,23 @@ test("without a warm idle time, a caller's token is renewed for ten lifetimes af
   const other = withUse(short, useBy('other'), now + 600_000)
   assert.deepEqual(ids(other), ['other'], 'a token that is no longer warm gives its place back')
   assert.deepEqual(readBack(short), short)
+})
+
+test('the own tokens of a connection keep their places, and none takes that of another', () => {
+  let state: ConnectionState = { ...warm, warming: { ...warming, maximumVariants: 4 } }
+  const owns = [own, ownFurther('session'), ownFurther('signed')]
+  for (const [index, each] of owns.entries()) state = withUse(state, useBy(each, each), now + index)
+  for (let index = 0; index < 10; index++)
+    for (const caller of ['one', 'two']) state = withUse(state, useBy(`${caller}-${index}`, caller), now + 10 + index)
+  assert.deepEqual(ids(state).toSorted(), [...owns, 'one-0'].toSorted())
+  const short = withUse(
+    { ...warm, variants: [] },
+    { ...useBy('session', ownFurther('session')), lifetimeMilliseconds: 1_000 },
+    now,
+  )
+  assert.equal(
+    warmUntil(short, 'session'),
+    now + 24 * hour,
+    'an own token is kept warm for the idle time of the elements',
+  )
 })

@@ -201,3 +201,12 @@ test('a guess that did not help is undone, and nothing else', async () => {
   policy.noteUseless(plainConnection, { kind: 'by_guessed_clock', offsetBefore: 3_000 })
   assert.equal(clockOffsets.of('theServer'), 3_000)
 })
+
+test('a second attempt that has helped one token of a connection is not used for another, which has other keys', async () => {
+  const second = { kind: 'by_previous_key', keys: previousKeys } as const
+  const { attempts } = theAttempts([refusal('invalid_client'), token], second)
+  await attempts.make(context)
+  const another = { ...plainConnection, authentication: { kind: 'authToken', id: 'another' } } as const
+  assert.equal(attempts.takeHelpful(another), undefined)
+  assert.deepEqual(attempts.takeHelpful(plainConnection), second)
+})

@@ -163,3 +163,10 @@ test('guesses count for each user and token endpoint, and also for each caller',
   const all = [ofCaller ?? '', ofAll ?? '']
   assert.ok(all.every((name) => name.startsWith('user ')))
 })
+
+test('the failures of a caller at one token of a connection do not count at another', async () => {
+  const further = withConnection({ authentication: { kind: 'oAuthConfig', id: 'another' }, isFurther: true })
+  assert.deepEqual(await changed(further), ['caller'], 'the same client at the same endpoint')
+  const request = { ...further.request, authentication: 'another' }
+  assert.deepEqual(await changed({ ...further, request }), ['token', 'caller'])
+})

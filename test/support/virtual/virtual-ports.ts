@@ -12,6 +12,8 @@ import type { VirtualTime } from './virtual-time.ts'
 
 /** One request as the virtual token endpoint sees it. */
 export interface VirtualRequest {
+  /** The id of the authorization server. */
+  readonly server: string
   readonly form: URLSearchParams
   readonly authorization?: string | undefined
   readonly assertion: string | null
@@ -32,13 +34,13 @@ export function virtualTokenEndpoint(
   latency: number,
 ): TokenEndpoint {
   return {
-    async post(_server, { write }) {
+    async post({ id: server }, { write }) {
       const { form, headers } = await write()
       const fields = new URLSearchParams(form?.reveal())
       const assertion = fields.get('client_assertion')
       const claims = assertion === null ? {} : decodeJwt(assertion)
       const authorization = headers['authorization']?.reveal()
-      const request = { form: fields, authorization, assertion, claims, at: now(), index: requests.length }
+      const request = { server, form: fields, authorization, assertion, claims, at: now(), index: requests.length }
       requests.push(request)
       await pause(latency)
       return answer(request)
