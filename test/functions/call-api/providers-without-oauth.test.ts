@@ -140,7 +140,6 @@ test('Snowflake key pair: the token is the documented JWT, with the fingerprint 
     method: 'POST',
     path: '/api/v2/statements',
     headers: {
-      'user-agent': 'a caller',
       'content-type': 'application/json',
       accept: 'application/json',
       'x-snowflake-authorization-token-type': 'KEYPAIR_JWT',
