@@ -44,12 +44,17 @@ export function readBasicPassword(name: string, secret: Secret, use: SecretUse):
 export function readHeaderValue(name: string, secret: Secret, use: SecretUse): Secret {
   demandHost(name, secret, use)
   const value = readText(name, secret, 'value')
+  demandHeaderValue(name, value)
+  return value
+}
+
+/** @throws {KeyStoreError} if the value can't be sent in a header */
+export function demandHeaderValue(name: string, value: Secret): void {
   if (!isHeaderValue(value.reveal()))
     throw new KeyStoreError(
       name,
       'holds a text that a header cannot have. Store printable ASCII without line breaks, and without blanks at its ends.',
     )
-  return value
 }
 
 /**

@@ -1,34 +1,15 @@
-import { isTokenType } from '../configuration/value-syntax.ts'
-import type { Secret } from '../secret/secret.ts'
+import type { AnswerPlace } from '../configuration/auth-token.ts'
+import { type AnswerContext, type SentSecrets, serverSays } from './answer-context.ts'
 import { repeatsAny } from './printable-description.ts'
-import { isHtml, printableWords, type Saying, sayingsIn, titleOf } from './servers-words.ts'
-import { isBearer, isUsable, membersIn, readHttpDate } from './token-answer.ts'
+import { printableWords, type Saying, sayingsIn } from './servers-words.ts'
+import { unreadableSuccess } from './success-without-token.ts'
+import { membersIn, readHttpDate } from './token-answer.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
 import { type Refusal, UnreachableError, UnreadableAnswerError } from './token-endpoint-error.ts'
 
-/** What Tokenwell sent to the server. It must not come back in a text that others can read. */
-export interface SentSecrets {
-  /** The client's secrets and the user's password: no text may repeat them. */
-  readonly secrets: readonly Secret[]
-  /** The user's names: only the caller that sent them may read them. */
-  readonly names: readonly Secret[]
-}
-
-/** What the reader of an answer has to know. */
-export interface AnswerContext {
-  /** The id of the `authorizationServer` element. */
-  readonly server: string
-  /** The values of `token_type` that this server uses for bearer tokens, besides `Bearer`. */
-  readonly tokenTypes?: readonly string[] | undefined
-  readonly sent: SentSecrets
-  /** Whether the request names a user: the server's words may repeat that name. */
-  readonly isForUser: boolean
-  /** Milliseconds since the epoch. */
-  readonly now: number
-}
-
 const unauthorized = 401
 const forbidden = 403
+const notFound = 404
 const tooManyRequests = 429
 /** RFC 9110: the server was late or is not ready, or a proxy before it got no answer. */
 const comeBackLater: readonly number[] = [408, 425, 502, 503, 504]
@@ -64,8 +45,8 @@ const complaint = /^_*(err|fault|exception)/i
  */
 export function readRefusal(answer: TokenEndpointAnswer, context: AnswerContext): Refusal {
   const { status, body } = answer
-  const { server } = context
-  const sayings = sayingsIn(answer)
+  const { server, tokenPlace } = context
+  const sayings = printableSayings(answer, tokenPlace)
   demandAnswer(answer, sayings, context)
   const code = codeIn(answer, sayings, context)
   const words = serverSays(sayings, context)
@@ -81,7 +62,8 @@ export function readRefusal(answer: TokenEndpointAnswer, context: AnswerContext)
     return refusal(answer, code, sayings, context)
   }
   const isOfRfc = code !== undefined && codesOfRfcs.includes(code)
-  if (!isOfRfc && wrongAddress.includes(status))
+  const isOfTokenServer = tokenPlace !== undefined && status === notFound && membersIn(body) !== undefined
+  if (!isOfRfc && wrongAddress.includes(status) && !isOfTokenServer)
     throw new UnreadableAnswerError(
       `The authorization server ${server} answered with status ${status}. Check tokenEndpoint of authorizationServer/${server}.${words}`,
     )
@@ -100,6 +82,8 @@ function demandAnswer(answer: TokenEndpointAnswer, sayings: readonly Saying[], c
       blames: status === tooManyRequests ? 'client' : 'endpoint',
       retryAfterSeconds: readPause(answer, context.now),
     })
+  // A token in a header needs no body.
+  if (context.tokenPlace?.in === 'header' && status >= 200 && status <= 299) return
   if (empty.includes(status))
     throw new UnreadableAnswerError(
       `The authorization server ${server} answered with status ${status}, which never brings a token. Check tokenEndpoint of authorizationServer/${server}.`,
@@ -115,19 +99,37 @@ function demandAnswer(answer: TokenEndpointAnswer, sayings: readonly Saying[], c
     )
 }
 
+/** In an answer with a token at another place than the expected one, only the words of an error are told. */
+function printableSayings(answer: TokenEndpointAnswer, tokenPlace: AnswerPlace | undefined): readonly Saying[] {
+  const sayings = sayingsIn(answer)
+  const isSuccess = answer.status >= 200 && answer.status <= 299
+  return tokenPlace && isSuccess ? sayings.filter(({ name }) => namesOfErrors.test(name)) : sayings
+}
+
+const namesOfErrors =
+  /(^|[._-])(err(or)?|fault|exception)(s|[._-]?(message|msg|code|description|detail|title|text))?$|^message$/i
+
 /** A 401 without an error code, or with a challenge (RFC 6749 section 5.2), refuses the client's credentials. */
 function refusal(
   { status, challenge }: TokenEndpointAnswer,
   code: string | undefined,
   sayings: readonly Saying[],
-  { sent }: AnswerContext,
+  { server, sent, tokenPlace }: AnswerContext,
 ): Refusal {
   const error = code ?? `http_${status}`
-  const isOfCredentials =
-    error === 'invalid_client' || (status === unauthorized && (challenge !== undefined || code === undefined))
+  const isAnyRefusal = challenge !== undefined || code === undefined || tokenPlace !== undefined
+  const isOfCredentials = error === 'invalid_client' || (status === unauthorized && isAnyRefusal)
   const isDescribed = code !== undefined && sayings.some(({ name }) => name === 'error_description')
   const description = printableWords(isDescribed ? describing(sayings) : besideCode(sayings, code), sent.secrets)
-  return { error, isOfCredentials, ...(description !== undefined && { description }) }
+  return {
+    error,
+    isOfCredentials,
+    ...(description !== undefined && { description }),
+    ...(tokenPlace &&
+      status === notFound && {
+        advice: `Check tokenEndpoint of authorizationServer/${server}: the server does not know this address, or not for this client.`,
+      }),
+  }
 }
 
 /** Whether the words of a refusal repeat a name that the caller chose: then they may be the words of the caller. */
@@ -178,60 +180,6 @@ function codeOfRfc(text: string): string | undefined {
 function isComplaint(body: string): boolean {
   const members = Object.entries(membersIn(body) ?? {})
   return members.some(([name, value]) => complaint.test(name) && Boolean(value) && value !== '0')
-}
-
-/** Its values may be a token under another name: the message has only the names of its members, or the size of its body. */
-function unreadableSuccess(
-  { status, body }: TokenEndpointAnswer,
-  sayings: readonly Saying[],
-  context: AnswerContext,
-): UnreadableAnswerError {
-  const members = membersIn(body)
-  const { server } = context
-  if (!members) {
-    const words = serverSays([{ name: 'title', value: isHtml(body) ? titleOf(body) : '' }], context)
-    const { length } = body
-    return new UnreadableAnswerError(
-      `The authorization server ${server} answered with status ${status} and ${length} characters that are not a JSON object. Check tokenEndpoint: it may lead to another page.${words}`,
-    )
-  }
-  const { access_token: accessToken, token_type: type } = members
-  if (isUsable(accessToken) && type === 'N_A')
-    return new UnreadableAnswerError(
-      `The authorization server ${server} answered with a token_type other than Bearer (N_A): the token is not an access token (RFC 8693 section 2.2.1). Set requestedTokenType to access_token, or configure the server to issue access tokens.`,
-      { blames: 'token' },
-    )
-  if (isUsable(accessToken) && !isBearer(type, context.tokenTypes)) {
-    const name =
-      typeof type === 'string' && !context.isForUser
-        ? printableWords([{ name: '', value: type.slice(0, 64) }], context.sent.secrets)
-        : undefined
-    const advice =
-      typeof type === 'string' && isTokenType(type)
-        ? `If the API accepts it as a bearer token, add it to tokenTypes of authorizationServer/${server}.`
-        : 'Tokenwell uses bearer tokens only: configure the server to issue them to this client.'
-    const found = name === undefined ? '' : ` (${name})`
-    return new UnreadableAnswerError(
-      `The authorization server ${server} answered with a token_type other than Bearer${found}. ${advice}`,
-    )
-  }
-  const names = sayings.length === 0 ? [] : Object.keys(members).slice(0, 10)
-  const printable = printableWords(
-    names.map((value) => ({ name: '', value: value.slice(0, 40) })),
-    context.sent.secrets,
-  )
-  const found = printable === undefined || context.isForUser ? '' : ` The members of its answer are: ${printable}.`
-  return new UnreadableAnswerError(
-    `The authorization server ${server} answered without an access_token that is a printable string.${found}`,
-  )
-}
-
-/** Other callers get this failure too, so that it must not name the user. */
-function serverSays(sayings: readonly Saying[], { sent, isForUser }: AnswerContext): string {
-  const words = isForUser ? undefined : printableWords(sayings, sent.secrets)
-  if (words === undefined) return ''
-  const fullStop = /[.!?]$/.test(words) ? '' : '.'
-  return ` The server says: ${words}${fullStop}`
 }
 
 /**

@@ -1,8 +1,9 @@
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
-import type { AuthTokenBody, AuthTokenGrant } from '../configuration/auth-token.ts'
+import type { AuthTokenBody, AuthTokenGrant, AuthTokenResponse } from '../configuration/auth-token.ts'
 import { readLeaf } from '../configuration/body-leaf.ts'
 import { Secret } from '../secret/secret.ts'
 import { type AssertionMoment, type SentAssertion, signAssertion } from '../signing/assertion.ts'
+import { demandHeaderValue } from '../signing/secret-use.ts'
 import type { ClientKey, RequestKeys } from './request-keys.ts'
 import type { SignedRequest } from './signed-request.ts'
 import type { WrittenRequest } from './token-endpoint.ts'
@@ -11,45 +12,58 @@ import type { WrittenRequest } from './token-endpoint.ts'
 interface Credentials {
   readonly user?: string
   readonly password?: Secret
+  readonly passwordSecret?: string
   readonly assertion?: Secret
   readonly sent?: SentAssertion
 }
 
-/** Writes one request of an `authToken`, with a new assertion if it has one. */
+/**
+ * Writes one request of an `authToken`, with a new assertion if it has one.
+ * @throws {KeyStoreError} if the password can't be sent in a header of its own
+ */
 export async function writeAuthTokenRequest(
-  { request }: AuthTokenGrant,
-  { client, headers: added, body: bodySecrets }: RequestKeys,
+  { request, response }: AuthTokenGrant,
+  { client, headers: added, body: bodySecrets = new Map() }: RequestKeys,
   moment: AssertionMoment,
 ): Promise<{ readonly signed: SignedRequest; readonly written: WrittenRequest }> {
   const credentials = await credentialsOf(client, moment)
   const { method, body } = request
-  const ofCredentials = headersOf(request, credentials)
-  const written: WrittenRequest = {
-    ...(method !== 'POST' && { method }),
-    headers: { ...added?.headers, ...ofCredentials },
-    ...(body && bodyOf(body, credentials, bodySecrets ?? new Map())),
-  }
-  const secrets = [
-    credentials.password,
-    credentials.assertion,
-    ...Object.values(ofCredentials),
-    ...(bodySecrets?.values() ?? []),
-  ].filter((each) => each !== undefined)
+  const headers = headersOf(request, credentials)
   const { sent } = credentials
   return {
     signed: {
       client: {
         parameters: [],
-        headers: ofCredentials,
-        secrets,
+        headers,
+        secrets: secretsOf(credentials, bodySecrets),
         sendsClientId: false,
         ...(sent && { assertion: sent }),
       },
       grant: { parameters: [], secrets: [], assertions: [] },
       ...(added && { added }),
     },
-    written,
+    written: {
+      ...(method !== 'POST' && { method }),
+      headers: { ...(!wantsJson(response) && { accept: new Secret('*/*') }), ...added?.headers, ...headers },
+      ...(body && bodyOf(body, credentials, bodySecrets)),
+    },
   }
+}
+
+function wantsJson({ token, expiry }: AuthTokenResponse): boolean {
+  return token.in === 'json' || expiry?.in === 'json'
+}
+
+/** What the request holds that no text may repeat, also in the forms that it has there. */
+function secretsOf(credentials: Credentials, bodySecrets: ReadonlyMap<string, Secret>): readonly Secret[] {
+  const { user = '', password, assertion } = credentials
+  const texts = [password, ...bodySecrets.values()].flatMap((each) => (each ? formsOf(each.reveal()) : []))
+  const pair = password ? [basicPair(user, password)] : []
+  return [...[...new Set([...texts, ...pair])].map((text) => new Secret(text)), ...(assertion ? [assertion] : [])]
+}
+
+function formsOf(text: string): readonly string[] {
+  return [text, JSON.stringify(text).slice(1, -1), new URLSearchParams([['', text]]).toString().slice(1)]
 }
 
 async function credentialsOf(client: ClientKey, moment: AssertionMoment): Promise<Credentials> {
@@ -57,20 +71,27 @@ async function credentialsOf(client: ClientKey, moment: AssertionMoment): Promis
     const { assertion, ...sent } = await signAssertion(client.way.assertion, client.signer, moment)
     return { assertion, sent }
   }
-  return 'password' in client ? { user: client.user, password: client.password } : {}
+  if (!('password' in client)) return {}
+  const { user, password, way } = client
+  return { user, password, passwordSecret: way.passwordSecret }
 }
 
 function headersOf(
   { credentials: place }: AuthTokenGrant['request'],
-  { user = '', password, assertion }: Credentials,
+  { user = '', password, passwordSecret = '', assertion }: Credentials,
 ): Readonly<Record<string, Secret>> {
-  if (place.in === 'named_headers' && password)
+  if (place.in === 'named_headers' && password) {
+    demandHeaderValue(passwordSecret, password)
     return { [place.userHeader]: new Secret(user), [place.passwordHeader]: password }
+  }
   if (place.in !== 'header') return {}
   if (assertion) return { [place.header]: new Secret(`Bearer ${assertion.reveal()}`) }
-  // RFC 7617 section 2.
-  const pair = Buffer.from(`${user}:${password?.reveal() ?? ''}`).toString('base64')
-  return { [place.header]: new Secret(`Basic ${pair}`) }
+  return password ? { [place.header]: new Secret(`Basic ${basicPair(user, password)}`) } : {}
+}
+
+/** RFC 7617 section 2. */
+function basicPair(user: string, password: Secret): string {
+  return Buffer.from(`${user}:${password.reveal()}`).toString('base64')
 }
 
 function bodyOf(

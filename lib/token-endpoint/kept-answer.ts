@@ -19,7 +19,8 @@ export function keptOf(
   connection: ServedConnection,
   parameters: GrantParameters,
 ): Pick<Token, 'accessToken' | 'scope' | 'issuedTokenType' | 'passedOn'> {
-  demandNoAssertion(answer, signed, connection.authorizationServer)
+  const demandNothingSent = connection.grant.type === 'authToken' ? demandNoCredential : demandNoAssertion
+  demandNothingSent(answer, signed, connection.authorizationServer)
   return {
     accessToken: answer.accessToken,
     ...scopeOf(answer, parameters),
@@ -47,6 +48,27 @@ function demandNoAssertion(answer: KeptAnswer, signed: SignedRequest, { id }: Re
   throw new UnreadableAnswerError(
     `The authorization server ${id} answered with an assertion that it was sent. No caller gets an assertion. Check tokenEndpoint: it may lead to a server that repeats its requests.`,
   )
+}
+
+/** In a shorter credential, equal characters may be a coincidence. */
+const leastCredentialLength = 8
+
+/** @throws {UnreadableAnswerError} if the server sent back what authenticated the request */
+function demandNoCredential(
+  { accessToken, passedOn = {} }: KeptAnswer,
+  { client, added }: SignedRequest,
+  { id }: ResolvedAuthorizationServer,
+): void {
+  const texts = [accessToken.reveal(), ...Object.values(passedOn).map(String)]
+  const isRepeated = [...client.secrets, ...(added?.secrets ?? [])]
+    .map((secret) => secret.reveal())
+    .some((secret) =>
+      texts.some((text) => text === secret || (secret.length >= leastCredentialLength && text.includes(secret))),
+    )
+  if (isRepeated)
+    throw new UnreadableAnswerError(
+      `The authorization server ${id} answered with a credential that it was sent. No caller gets it as a token. Check tokenEndpoint and tokenResponse: they may lead to a server that repeats its requests.`,
+    )
 }
 
 /**

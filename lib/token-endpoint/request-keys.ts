@@ -96,32 +96,42 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
     return headers && { headers }
   }
 
-  /** No server has told a previous secret in a body from a wrong one, so that only the current ones are sent. */
-  async function bodyOf({ grant, ...connection }: ServedConnection): Promise<Pick<RequestKeys, 'body'>> {
-    const structure = grant.type === 'authToken' ? grant.request.body?.structure : undefined
-    const names = secretsInBody(structure)
+  async function currentBody(connection: ServedConnection): Promise<Pick<RequestKeys, 'body'>> {
+    const names = namesInBody(connection)
     if (names.length === 0) return {}
     const use = useOf(connection)
     const read = names.map(async (name) => [name, readPassword(name, await secrets.get(name), use)] as const)
     return { body: new Map(await Promise.all(read)) }
   }
 
+  /** Each secret that has a previous value has that one. Undefined where none has. */
+  async function previousBody(connection: ServedConnection): Promise<Pick<RequestKeys, 'body'> | undefined> {
+    const use = useOf(connection)
+    const before = await Promise.all(
+      namesInBody(connection).map(async (name) => [name, await previousPassword(secrets, name, use)] as const),
+    )
+    const other = before.filter((each): each is [string, Secret] => each[1] !== undefined)
+    if (other.length === 0) return undefined
+    const { body = [] } = await currentBody(connection)
+    return { body: new Map([...body, ...other]) }
+  }
+
   /**
    * The keys with one of them replaced by the one before: that of the client where the server refused the client itself, else that of
-   * the grant, else that of the client, else the secrets in its headers. Undefined where no other key exists.
+   * the grant, else that of the client, else the secrets in its body, else those in its headers. Undefined where no other key exists.
    */
   async function previous(connection: ServedConnection, isOfClient: boolean): Promise<RequestKeys | undefined> {
     const grant = isOfClient ? undefined : await previousGrant(connection)
     if (grant) return { client: await currentClient(connection), grant, ...(await headersOf(connection, 'current')) }
-    const body = await bodyOf(connection)
     const client = await previousClient(connection)
-    const headers = await headersOf(connection, client ? 'current' : 'previous')
-    if (client || headers)
+    const body = client ? undefined : await previousBody(connection)
+    const headers = await headersOf(connection, client || body ? 'current' : 'previous')
+    if (client || body || headers)
       return {
         client: client ?? (await currentClient(connection)),
         grant: await currentGrant(connection),
         ...headers,
-        ...body,
+        ...(body ?? (await currentBody(connection))),
       }
     // A server knows a client without credentials by its grant.
     const isOfGrant = isOfClient && connection.clientAuthentication.method === 'none'
@@ -134,13 +144,17 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
         currentClient(connection),
         currentGrant(connection),
         headersOf(connection, 'current'),
-        bodyOf(connection),
+        currentBody(connection),
       ])
       return { client, grant, ...headers, ...body }
     },
 
     previous,
   }
+}
+
+function namesInBody({ grant }: ServedConnection): readonly string[] {
+  return grant.type === 'authToken' ? [...new Set(secretsInBody(grant.request.body?.structure))] : []
 }
 
 function useOf({

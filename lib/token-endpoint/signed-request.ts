@@ -1,7 +1,7 @@
 import type { ToldAssertion } from '../log/event-row.ts'
 import { Secret } from '../secret/secret.ts'
 import { type SentAssertion, thumbprintIn } from '../signing/assertion.ts'
-import type { SentSecrets } from './answer-without-token.ts'
+import type { SentSecrets } from './answer-context.ts'
 import type { ClientCredentials } from './client-authentication.ts'
 import { type ClockReading, compareClocks } from './clock-offset.ts'
 import type { GrantForm, GrantParameters } from './grants/grant-form.ts'

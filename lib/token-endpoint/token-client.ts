@@ -139,7 +139,9 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     if (configured.type === 'authToken') {
       // Few connections have such tokens, and the others do not load the module.
       const authToken = await import('./auth-token-request.ts')
+      const from = now()
       const { signed, written } = await authToken.writeAuthTokenRequest(configured, keysInHand, moment(context))
+      logAuthenticated(context.connection, keysInHand, from)
       return { signed, written }
     }
     const signed = await sign(context, keysInHand)
@@ -147,6 +149,15 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     const inQuery = authorizationServer.parametersInQuery
     const form = createTokenRequestForm({ grantType: configured.type, client, grant, inQuery })
     return { signed, written: { headers: { ...added?.headers, ...client.headers }, ...form } }
+  }
+
+  /** @param from when the signing began, in milliseconds since the epoch */
+  function logAuthenticated(
+    { name: connection, clientAuthentication: { method } }: ServedConnection,
+    { readMilliseconds }: KeysInHand,
+    from: number,
+  ): void {
+    log({ event: 'client_authenticated', connection, method, milliseconds: readMilliseconds + now() - from })
   }
 
   /** By the server's clock. */
@@ -164,8 +175,10 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     // Most answers are tokens. The first other answer loads the module that reads those, which keeps a cold start short.
     const reader = await import('./answer-without-token.ts')
     const sent = sentSecrets(signed, parameters)
+    const { grant } = connection
     const refusal = reader.readRefusal(answer, {
       ...{ server, tokenTypes, sent },
+      ...(grant.type === 'authToken' && { tokenPlace: grant.response.token }),
       isForUser: isForUser(request),
       now: now(),
     })
@@ -176,7 +189,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       isForUser: isForUser(request),
       mayBeOfAssertion: assertionsOfGrant(connection.grant).length > 0,
       client: { clientId: connection.clientId, connection: connection.name },
-      advice: clock && adviceOn(clock),
+      advice: (clock && adviceOn(clock)) ?? refusal.advice,
       clockOffset: clock && offsetBy(clock),
     })
   }
@@ -198,18 +211,14 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   }
 
   /** Signs the assertions of one attempt, and authenticates the client. */
-  async function sign(
-    { connection, parameters }: TokenRequestContext,
-    { client: clientKey, grant: grantKey, headers, readMilliseconds }: KeysInHand,
-  ): Promise<SignedRequest> {
+  async function sign({ connection, parameters }: TokenRequestContext, keysInHand: KeysInHand): Promise<SignedRequest> {
+    const { client: clientKey, grant: grantKey, headers } = keysInHand
     const from = now()
     const signedAt = from + clockOffsets.of(connection.authorizationServer.id)
     const moment = () => ({ now: signedAt, jwtId: randomId() })
     const client = await authenticateClient(connection.clientId, clientKey, moment())
     const grant = await createGrantForm(grantKey, parameters, [moment(), moment()])
-    const { method } = connection.clientAuthentication
-    const milliseconds = readMilliseconds + now() - from
-    log({ event: 'client_authenticated', connection: connection.name, method, milliseconds })
+    logAuthenticated(connection, keysInHand, from)
     return { client, grant, ...(headers && { added: headers }) }
   }
 

@@ -119,6 +119,8 @@ export interface Refusal {
   readonly description?: string
   /** Whether the server refuses the client's credentials: `invalid_client`, or a 401 without a code or with a challenge. */
   readonly isOfCredentials: boolean
+  /** What the operator must do, where the status says so. */
+  readonly advice?: string
 }
 
 /** What the server refuses: the caller parameters, the values of the elements, or the client itself. */

@@ -11,7 +11,7 @@ const mutated = [
   'lib/fleet/{connection-record,connection-state,cool-down,cool-downs,kept-warm,lease,record-store,sealing,token-record}.ts',
   'lib/get-token/{attempts,cool-down-names,cool-down-policy,from-fleet,from-server,second-attempt,shared-token,token-cache,token-memory}.ts',
   'lib/signing/assertion.ts',
-  'lib/token-endpoint/{answer-without-token,clock-offset,printable-description,request-keys,token-answer,token-request-form}.ts',
+  'lib/token-endpoint/{answer-without-token,auth-token-answer,auth-token-request,clock-offset,printable-description,request-keys,success-without-token,token-answer,token-request-form}.ts',
   'lib/token-endpoint/grants/!(grant-form).ts',
 ]
 
@@ -28,6 +28,9 @@ export const toBeRunAgain: readonly string[] = [
   'lib/get-token/from-server.ts',
   'lib/get-token/shared-token.ts',
   'lib/get-token/token-cache.ts',
+  'lib/token-endpoint/auth-token-answer.ts',
+  'lib/token-endpoint/auth-token-request.ts',
+  'lib/token-endpoint/success-without-token.ts',
 ]
 
 /** Tests in virtual time, in one process. A test that starts a server, or draws random values for seconds, may fail by chance. */

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
-import {
-  type AnswerContext,
-  readRefusal as readWithoutToken,
-} from '../../../lib/token-endpoint/answer-without-token.ts'
+import type { AnswerContext } from '../../../lib/token-endpoint/answer-context.ts'
+import { readRefusal as readWithoutToken } from '../../../lib/token-endpoint/answer-without-token.ts'
 import { issuedToken, readHttpDate, type TokenAnswer } from '../../../lib/token-endpoint/token-answer.ts'
 import type { TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
 import {

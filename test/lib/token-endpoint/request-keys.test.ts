@@ -221,3 +221,63 @@ test('with the previous key of a grant, the headers are the current ones', async
   assert.deepEqual(previous?.grant, { grant, signer: previousSigner })
   assert.deepEqual(valuesOf(previous), { 'x-key': 'now' })
 })
+
+/** A token of a server that wants two secrets in its body, and perhaps one in a header. */
+const byBody = (more: Partial<ServedConnection> = {}): ServedConnection => ({
+  ...plainConnection,
+  clientAuthentication: { method: 'none', sendClientId: false },
+  grant: {
+    type: 'authToken',
+    request: {
+      method: 'POST',
+      credentials: { in: 'body' },
+      body: {
+        format: 'JSON',
+        structure: {
+          a: { secret: 'tokenwell/test/a' },
+          b: [{ c: { secret: 'tokenwell/test/b' } }, { secret: 'tokenwell/test/a' }],
+        },
+      },
+    },
+    response: { token: { in: 'text' } },
+    reuse: 'all',
+  },
+  ...more,
+})
+
+function bodyOf({ body }: RequestKeys = assert.fail('no keys')): Readonly<Record<string, string>> {
+  return Object.fromEntries([...(body ?? [])].map(([name, secret]) => [name, secret.reveal()]))
+}
+
+test('the secrets of a body are read once each, and their previous values are tried after a refusal', async () => {
+  const { asked, keys } = theKeys('before')
+  assert.deepEqual(bodyOf(await keys.current(byBody())), { 'tokenwell/test/a': 'now', 'tokenwell/test/b': 'now' })
+  assert.deepEqual(asked, ['tokenwell/test/a', 'tokenwell/test/b'])
+  for (const isOfClient of [true, false])
+    assert.deepEqual(bodyOf(await keys.previous(byBody(), isOfClient)), {
+      'tokenwell/test/a': 'before',
+      'tokenwell/test/b': 'before',
+    })
+})
+
+test('a secret of a body without a previous value keeps its value, and without any there is no second attempt', async () => {
+  const source = (previous: Readonly<Record<string, string>>) =>
+    createRequestKeySource(theKeys().signers, {
+      get: async () => new Secret('now'),
+      getPrevious: async (name) => (previous[name] === undefined ? undefined : new Secret(previous[name])),
+    })
+  const one = await source({ 'tokenwell/test/b': 'before', 'tokenwell/test/a': 'now' }).previous(byBody(), true)
+  assert.deepEqual(bodyOf(one), { 'tokenwell/test/a': 'now', 'tokenwell/test/b': 'before' })
+  assert.equal(await source({}).previous(byBody(), true), undefined)
+})
+
+test('with the previous key of the client, or beside a header, a body has its current secrets or its previous ones alone', async () => {
+  const { keys } = theKeys('before')
+  const { clientAuthentication } = plainConnection
+  const signed = await keys.previous(byBody({ clientAuthentication }), true)
+  assert.deepEqual(bodyOf(signed), { 'tokenwell/test/a': 'now', 'tokenwell/test/b': 'now' })
+  const headers = { 'x-key': { secret: 'tokenwell/test/header' } }
+  const authorizationServer = { ...plainConnection.authorizationServer, headers }
+  const beside = await keys.previous(byBody({ authorizationServer }), true)
+  assert.deepEqual([bodyOf(beside)['tokenwell/test/a'], beside?.headers?.headers['x-key']?.reveal()], ['before', 'now'])
+})

@@ -43,7 +43,7 @@ export class Refusal extends Error {
 export async function startStrictServer(
   t: TestContext,
   accept: (call: ReceivedCall) => Promise<ScriptedAnswer>,
-  { certificate }: StrictServerOptions,
+  { certificate, now = Date.now }: StrictServerOptions,
 ): Promise<StrictServer> {
   const accepted: ReceivedCall[] = []
   const refusals: string[] = []
@@ -52,13 +52,17 @@ export async function startStrictServer(
     try {
       const answer = await accept(call)
       accepted.push(call)
-      return answer
+      return dated(answer)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       refusals.push(error.message)
-      return error.answer
+      return dated(error.answer)
     }
   }
+  const dated = (answer: ScriptedAnswer) => ({
+    ...answer,
+    headers: { date: new Date(now()).toUTCString(), ...answer.headers },
+  })
   const server = await startScriptedApi(t, answer, certificate && { certificate })
   return { origin: server.origin, certificate: server.certificate, accepted, refusals }
 }
