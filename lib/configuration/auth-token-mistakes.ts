@@ -41,10 +41,10 @@ function complaintsOfHeaders({ attributes, server, authData }: AuthTokenOrigin):
   const { credentialLocation = 'header', userHeader, passwordHeader } = tokenRequest
   const isNamed = userHeader !== undefined || passwordHeader !== undefined
   const complaints: string[] = []
-  if (isNamed && (userHeader === undefined || passwordHeader === undefined))
-    complaints.push(
-      `${userHeader === undefined ? 'passwordHeader' : 'userHeader'} needs ${userHeader === undefined ? 'userHeader' : 'passwordHeader'} beside it. Set both, or take this one out and use header.`,
-    )
+  if (isNamed && passwordHeader === undefined)
+    complaints.push('userHeader needs passwordHeader beside it. Set both, or take it out and use header.')
+  if (isNamed && userHeader === undefined)
+    complaints.push('passwordHeader needs userHeader beside it. Set both, or take it out and use header.')
   if (isNamed && userHeader === passwordHeader)
     complaints.push('userHeader and passwordHeader name the same header. Name two headers.')
   if (isNamed && jwtAuthenticationTokenRef !== undefined)

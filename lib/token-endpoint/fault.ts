@@ -6,7 +6,7 @@ import type { Fault } from './token-endpoint-error.ts'
 /** RFC 8693 section 2.2.2 has `invalid_request`. Servers also use the code for other grants, and that of RFC 6750 section 3.1. */
 const refusalsOfTokens: readonly string[] = ['invalid_request', 'invalid_grant', 'invalid_token']
 
-/** A token server that is no OAuth server has a status in place of a code. These are about the request, not about its credentials. */
+/** The token server of an `authToken` has a status in place of a code. These are about the request, not about its credentials. */
 const refusalsOfRequests: readonly string[] = [400, 404, 409, 415, 422].map((status) => `http_${status}`)
 
 /** What caused a refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */

@@ -19,7 +19,7 @@ test('the table has errors, findings, log sentences, alarms, the narration of th
   assert.ok(has('record_store', 'lib/adapters/aws/dynamodb-records.ts'))
   assert.ok(has('secret_denied', 'lib/adapters/files/file-secrets.ts'))
   assert.ok(has('refused', 'lib/token-endpoint/token-endpoint-error.ts'))
-  assert.ok(has('mistake', 'lib/configuration/resolve-connection.ts'))
+  assert.ok(has('mistake', 'lib/configuration/resolve-authentications.ts'))
   assert.ok(has('warning', 'lib/configuration/advice.ts'))
   assert.ok(has('token_obtained', 'lib/log/token-events.ts'))
   assert.ok(has('error', 'infra/stack/tokenwell.ts'))
