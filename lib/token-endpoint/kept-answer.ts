@@ -2,7 +2,7 @@ import type { Token } from '../access-token/token.ts'
 import type { ResolvedAuthorizationServer, ServedConnection } from '../configuration/connection.ts'
 import { tokenExchange, tokenTypesByShortName } from '../configuration/grant-type.ts'
 import type { GrantParameters } from './grants/grant-form.ts'
-import { repeatsAssertion, type SignedRequest } from './signed-request.ts'
+import { repeatsAssertion, repeatsCredential, type SignedRequest } from './signed-request.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import { UnreadableAnswerError } from './token-endpoint-error.ts'
 
@@ -50,25 +50,13 @@ function demandNoAssertion(answer: KeptAnswer, signed: SignedRequest, { id }: Re
   )
 }
 
-/** In a shorter credential, equal characters may be a coincidence. */
-const leastCredentialLength = 8
-
 /** @throws {UnreadableAnswerError} if the server sent back what authenticated the request */
-function demandNoCredential(
-  { accessToken, passedOn = {} }: KeptAnswer,
-  { client, added }: SignedRequest,
-  { id }: ResolvedAuthorizationServer,
-): void {
-  const texts = [accessToken.reveal(), ...Object.values(passedOn).map(String)]
-  const isRepeated = [...client.secrets, ...(added?.secrets ?? [])]
-    .map((secret) => secret.reveal())
-    .some((secret) =>
-      texts.some((text) => text === secret || (secret.length >= leastCredentialLength && text.includes(secret))),
-    )
-  if (isRepeated)
-    throw new UnreadableAnswerError(
-      `The authorization server ${id} answered with a credential that it was sent. No caller gets it as a token. Check tokenEndpoint and tokenResponse: they may lead to a server that repeats its requests.`,
-    )
+function demandNoCredential(answer: KeptAnswer, signed: SignedRequest, { id }: ResolvedAuthorizationServer): void {
+  const { accessToken, passedOn = {} } = answer
+  if (!repeatsCredential(signed, accessToken, Object.values(passedOn))) return
+  throw new UnreadableAnswerError(
+    `The authorization server ${id} answered with a credential that it was sent. No caller gets it as a token. Check tokenEndpoint and tokenResponse: they may lead to a server that repeats its requests.`,
+  )
 }
 
 /**

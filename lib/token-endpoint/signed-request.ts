@@ -59,6 +59,22 @@ export function repeatsAssertion(
   return signed.some((jwt) => texts.some((text) => text.includes(jwt.reveal())))
 }
 
+/** In a shorter credential, equal characters may be a coincidence. */
+const leastCredentialLength = 8
+
+/** Whether a caller would get what authenticated the request of an `authToken`. */
+export function repeatsCredential(
+  { client, added }: SignedRequest,
+  accessToken: Secret,
+  members: readonly unknown[],
+): boolean {
+  const texts = [accessToken.reveal(), ...members.map(String)]
+  const sent = [...client.secrets, ...(added?.secrets ?? [])].map((secret) => secret.reveal())
+  return sent.some((secret) =>
+    texts.some((text) => text === secret || (secret.length >= leastCredentialLength && text.includes(secret))),
+  )
+}
+
 /** What a refusal of the request says about the clocks. Undefined where they are not the reason. */
 export function clockReadingOf(
   { client, grant }: SignedRequest,
