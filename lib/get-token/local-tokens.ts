@@ -1,6 +1,8 @@
-import { hasJwtId, lifetimeOf } from '../access-token/lifetime.ts'
-import type { Token } from '../access-token/token.ts'
+import { hasJwtId, lifetimeOf, secondsLeft } from '../access-token/lifetime.ts'
+import { leastSecondsLeft, type Token } from '../access-token/token.ts'
 import type { LocalConnection } from '../configuration/connection.ts'
+import { type ElementReference, keyOf } from '../configuration/element.ts'
+import { ConfigurationError } from '../configuration/finding.ts'
 import type { Log } from '../log/log-event.ts'
 import { signAssertion } from '../signing/assertion.ts'
 import type { SecretUse } from '../signing/secret-use.ts'
@@ -19,32 +21,54 @@ export function createLocalTokens(dependencies: {
   readonly randomId: () => string
   readonly log: Log
 }) {
-  const { signers, now, random, randomId } = dependencies
+  const { signers, now, random, randomId, log } = dependencies
 
   return {
     /**
      * Signs a token for the API.
      * @throws {SecretError}
      * @throws {KeyStoreError}
+     * @throws {ConfigurationError} if the token would have expired already
      */
     async sign(connection: LocalConnection, { claims = {} }: GrantParameters): Promise<Token> {
       const { grant, lifetime, name } = connection
       const { key, algorithm } = grant.assertion
+      const startedAt = now()
       const signer = await signers.current(key, algorithm, useOfKey(connection))
       const signedAt = now()
       const configuration = { ...grant.assertion, claims: { ...grant.assertion.claims, ...claims } }
       const { assertion, validity } = await signAssertion(configuration, signer, { now: signedAt, jwtId: randomId() })
       const issued = { accessToken: assertion, expiresInSeconds: (validity.until - signedAt) / 1000 }
+      const times = lifetimeOf(issued, lifetime, signedAt, random())
+      if (secondsLeft(times, signedAt) < leastSecondsLeft) throw expiredAtOnce(connection)
+      log({
+        event: 'token_signed',
+        connection: name,
+        element: keyOf(connection.authentication),
+        kid: signer.keyId,
+        milliseconds: now() - startedAt,
+      })
       const isForOneRequest = grant.reuse === 'without_jti' && hasJwtId(assertion) && (true as const)
       return {
         id: randomId(),
         connection: name,
         accessToken: assertion,
         ...(isForOneRequest && { isForOneRequest }),
-        ...lifetimeOf(issued, lifetime, signedAt, random()),
+        ...times,
       }
     },
   }
+}
+
+function expiredAtOnce({ authentication: element, grant }: LocalConnection): ConfigurationError {
+  const { claims, key } = grant.assertion
+  if ('exp' in claims) {
+    const sentence = 'The fixed exp has passed, so that each token would have expired already. Take exp out of claims.'
+    return new ConfigurationError([{ severity: 'mistake', element, attribute: 'claims', sentence }])
+  }
+  const builder: ElementReference = { kind: 'jwtBuilder', id: key.jwtBuilder }
+  const sentence = 'The token is valid for less than a second once it is signed. Make it at least 10 seconds.'
+  return new ConfigurationError([{ severity: 'mistake', element: builder, attribute: 'expiresInSeconds', sentence }])
 }
 
 /** The API gets the token. Without a host, callers take it to an API that the elements don't name. */

@@ -25,6 +25,12 @@ export const tokenEvents = {
     level: 'info',
     sentence: (event) => `Made the client authentication ${event.method} in ${event.milliseconds} ms.`,
   }),
+  /** No event holds a claim of the token: it may name a user. */
+  token_signed: row<OfConnection & Took & { readonly element: string; readonly kid?: string | undefined }>({
+    level: 'info',
+    sentence: ({ connection, element, milliseconds }) =>
+      `Tokenwell signed the token ${element} of the connection ${connection} in ${milliseconds} ms.`,
+  }),
   token_obtained: row<OfConnection & Took & { readonly authorizationServer: string }>({
     level: 'info',
     metrics: (event) => ({ TokenRequestDuration: event.milliseconds }),

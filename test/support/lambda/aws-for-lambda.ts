@@ -48,6 +48,7 @@ export function linesOf(instance: LambdaInstance): Readonly<Record<string, unkno
 const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   connection_resolved: true,
   client_authenticated: true,
+  token_signed: true,
   token_obtained: true,
   token_request_failed: true,
   token_request_refused: true,
