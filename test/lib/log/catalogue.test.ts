@@ -21,6 +21,7 @@ import { createSecretDates } from '../../../lib/signing/secret-dates.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { localTokenElements } from '../../support/elements/local-token-elements.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { contextFor } from '../../support/functions/alias.ts'
 import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
@@ -32,6 +33,7 @@ import { createKeyRotation, rotatedSecretName } from '../../support/virtual/key-
 import { createPublicationKey, putPublication } from '../../support/virtual/publications.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import {
+  changeableElements,
   createTokensInVirtualTime,
   virtualRefusal,
   virtualToken,
@@ -83,6 +85,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofTheFunction(t)),
     ...(await ofFailures()),
     ...(await ofAnswers()),
+    ...(await ofSignatures()),
     ...(await ofSecondAttempts()),
     ...(await ofRotations(t)),
     ...(await ofDates()),
@@ -105,6 +108,13 @@ async function ofTheFunction(t: TestContext): Promise<readonly LogEvent[]> {
   const wrong = await startIssueTokenByTestClock(t, { changes: { server: { tokenEndpoint: undefined } } })
   await ask(wrong.handler, 'conn')
   return [...stage.log, ...wrong.log]
+}
+
+async function ofSignatures(): Promise<readonly LogEvent[]> {
+  const elements = changeableElements(localTokenElements({}))
+  const { time, get, events } = createTokensInVirtualTime(() => virtualToken(), { elements })
+  await time.until(get())
+  return events
 }
 
 async function ofDeployments(): Promise<readonly LogEvent[]> {
