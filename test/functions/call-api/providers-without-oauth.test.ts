@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
@@ -83,11 +83,16 @@ test('GitHub App: the token request is the documented one, and the API takes the
   assert.equal(api?.headers.authorization, `Bearer ${github.issued[0]}`)
 })
 
-test('App Store Connect: the token is the documented JWT', async (t) => {
+test('App Store Connect: the token is the documented JWT, with the secret that the command writes', async (t) => {
   const certificate = await createServerCertificate(['localhost'])
   const server = await startStrictAppStoreConnect(t, { certificate, issuerId: 'my-issuer-id' })
   server.register('ABCDE12345', ec.publicKey)
-  const secrets = { 'app-store-key': JSON.stringify({ privateKey: pem(ec), kid: 'ABCDE12345' }) }
+  const folder = await temporaryFolder(t)
+  await writeFile(join(folder, 'AuthKey_ABCDE12345.p8'), pem(ec))
+  await mkdir(join(folder, '.tokenwell/secrets'), { recursive: true })
+  const command = commandsOf(path).get('App Store Connect') ?? assert.fail('no command')
+  execFileSync('sh', ['-c', command], { cwd: folder })
+  const secrets = { 'app-store-key': await readFile(join(folder, '.tokenwell/secrets/app-store-key')) }
   const call = await callerOf(t, elementsOf('App Store Connect'), { server, certificate, secrets })
 
   assert.equal((await call({ connection: 'app-store', path: '/v1/apps' })).status, 200)
