@@ -1,21 +1,12 @@
 import type { Context } from 'aws-lambda'
 import { type Caller, knownCallers } from '../../lib/access-token/caller.ts'
 import type { Application } from '../../lib/application/application.ts'
-import {
-  type Connection,
-  claimsFromRequestOf,
-  isServed,
-  type ServedConnection,
-  type TokenConnection,
-  tokensOf,
-} from '../../lib/configuration/connection.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
-import { describeFinding, describeOwnFinding, type Finding, isMistake } from '../../lib/configuration/finding.ts'
-import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-status.ts'
+import { describeFinding, describeOwnFinding, isMistake } from '../../lib/configuration/finding.ts'
 import type { HandedOutToken } from '../../lib/get-token/get-token.ts'
 import { ignoreCoolingDown } from '../../lib/get-token/token-error.ts'
 import { callerOf, callersClaimsOf, listAccessOf } from '../../lib/http-interface/access.ts'
-import type { ConnectionAnswer, ConnectionsAnswer, TokenAnswer } from '../../lib/http-interface/answers.ts'
+import type { ConnectionsAnswer, TokenAnswer } from '../../lib/http-interface/answers.ts'
 import { createEntrance } from '../../lib/http-interface/entrance.ts'
 import { aliasOf, type DirectEntry, type EntrySettings, type UnqualifiedEntry } from '../../lib/http-interface/entry.ts'
 import type { ErrorAnswer } from '../../lib/http-interface/error-answer.ts'
@@ -23,6 +14,7 @@ import { errorBody, jsonResponse, noStore } from '../../lib/http-interface/error
 import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
+import { describeConnection } from './describe-connection.ts'
 import { readDirectTokenRequest, readHttpTokenRequest, readRejection } from './token-request.ts'
 
 /** The limit for the whole request. An HTTP API waits 30 s for its integration. */
@@ -138,64 +130,4 @@ const mostShown = 20
  */
 function shownNames({ ignored }: HandedOutToken): readonly string[] {
   return ignored.slice(0, mostShown).map((name) => name.slice(0, 64))
-}
-
-/** A connection in the answer of `GET /connections`. Shows no secret, and no name of a secret. */
-function describeConnection(status: ConnectionStatus, describe: (finding: Finding) => string): ConnectionAnswer {
-  const { name, connection, isDisabled, findings, outcome, clockOffsetMilliseconds: offset } = status
-  const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describe)
-  return {
-    connection: name,
-    usable: connection !== undefined && !isDisabled,
-    ...(isDisabled && { disabled: true }),
-    ...(connection && describeConfiguration(connection)),
-    ...(offset !== 0 && { clock_offset_seconds: Math.round(offset / 1000) }),
-    mistakes: lines('mistake'),
-    warnings: lines('warning'),
-    ...describeOutcome(outcome),
-  }
-}
-
-function describeConfiguration(connection: Connection): Partial<ConnectionAnswer> {
-  const { api } = connection
-  const [main] = tokensOf(connection)
-  return {
-    ...(api?.origin !== undefined && { api: `${api.origin}${api.basePath}` }),
-    ...(api && 'hostFrom' in api && { api_hosts: api.hostFrom.within }),
-    ...(main && describeToken(main)),
-  }
-}
-
-function describeToken(token: TokenConnection): Partial<ConnectionAnswer> {
-  const { grant, parameters, warming } = token
-  const claims = Object.keys(claimsFromRequestOf(grant))
-  return {
-    grant_type: grant.type,
-    ...(isServed(token) && describeServer(token)),
-    ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
-    ...(parameters.resource.length > 0 && { resource: parameters.resource }),
-    ...(parameters.audience && { audience: parameters.audience }),
-    ...(claims.length > 0 && { claims_from_request: claims }),
-    warm: warming !== undefined,
-  }
-}
-
-function describeServer({ clientId, clientAuthentication, authorizationServer }: ServedConnection) {
-  return {
-    client_id: clientId,
-    client_authentication: clientAuthentication.method,
-    token_endpoint: authorizationServer.tokenEndpoint,
-    ...(authorizationServer.issuer && { issuer: authorizationServer.issuer }),
-  }
-}
-
-function describeOutcome({ obtainedAt, failedAt, failure }: Outcome): Partial<ConnectionAnswer> {
-  return {
-    ...(obtainedAt !== undefined && { last_obtained_at: isoTime(obtainedAt) }),
-    ...(failedAt !== undefined && { last_failed_at: isoTime(failedAt), last_failure: failure }),
-  }
-}
-
-function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString()
 }

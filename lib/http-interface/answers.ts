@@ -33,14 +33,11 @@ export const errorBodySchema = v.object({
   request_id: text("Finds the request in Tokenwell's log."),
 })
 
-/** A connection in the answer of `GET /connections`: no secret, and no name of a secret. */
-export const connectionSchema = v.object({
-  connection: text("The connection's name."),
-  usable: flag('Whether its elements have no mistake and it is not disabled.'),
-  disabled: v.exactOptional(flag('Whether the operator has disabled it.')),
-  api: v.exactOptional(text('Host and base path of its API.')),
-  api_hosts: v.exactOptional(texts('The hosts of its API that token answers may name (hostFrom).')),
-  grant_type: v.exactOptional(text('The grant type of its token requests.')),
+/** What the elements say about a token. */
+const tokenMembers = {
+  grant_type: v.exactOptional(
+    text('The grant type of its token requests, or the kind of the element of another token.'),
+  ),
   client_id: v.exactOptional(text('The client id at the authorization server.')),
   client_authentication: v.exactOptional(text('The authentication method of the client.')),
   token_endpoint: v.exactOptional(text("The authorization server's token endpoint.")),
@@ -50,6 +47,36 @@ export const connectionSchema = v.object({
   audience: v.exactOptional(text('The audience that its elements set.')),
   claims_from_request: v.exactOptional(texts('The claims that each request sets, without their values.')),
   warm: v.exactOptional(flag('Whether warm-tokens renews its tokens.')),
+}
+
+const carriedTokenSchema = v.object({
+  authentication: text('The id of its element. The parameter authentication of a token request names it.'),
+  kind: v.pipe(v.string(), v.description('The kind of its element: oAuthConfig, authToken or authTokenLocal.')),
+  header: text('The header of API calls that carries it, in lower case.'),
+  scheme: text('What comes before it in that header: Bearer, or nothing.'),
+  ...tokenMembers,
+})
+
+/** A connection in the answer of `GET /connections`: no secret, and no name of a secret. */
+export const connectionSchema = v.object({
+  connection: text("The connection's name."),
+  usable: flag('Whether its elements have no mistake and it is not disabled.'),
+  disabled: v.exactOptional(flag('Whether the operator has disabled it.')),
+  api: v.exactOptional(text('Host and base path of its API.')),
+  api_hosts: v.exactOptional(texts('The hosts of its API that token answers may name (hostFrom).')),
+  basic_authentication: v.exactOptional(
+    text('The id of the authData whose user and password authenticate its API calls.'),
+  ),
+  ...tokenMembers,
+  tokens: v.exactOptional(
+    v.pipe(
+      v.array(carriedTokenSchema),
+      v.readonly(),
+      v.description(
+        'The tokens of its API calls, the main one first. The members beside this list are those of the main one.',
+      ),
+    ),
+  ),
   clock_offset_seconds: v.exactOptional(
     v.pipe(v.number(), v.integer(), v.description("How far the authorization server's clock is ahead.")),
   ),

@@ -37,19 +37,25 @@ test('GET /connections shows configuration and status, and no secret', async (t)
   assert.match(String(broken?.['mistakes']), /theconfig.*Did you mean "theConfig"/)
 
   assert.match(String(conn?.['last_obtained_at']), /^20\d\d-/)
+  const token = {
+    grant_type: 'client_credentials',
+    client_id: 'theClient',
+    client_authentication: 'private_key_jwt',
+    token_endpoint: `${set.server.issuer}/token`,
+    issuer: set.server.issuer,
+    scope: 'a b',
+    warm: true,
+  }
   assert.deepEqual(
     { ...conn, last_obtained_at: undefined },
     {
       connection: 'conn',
       usable: true,
       api: 'https://api.example:8443/v1',
-      grant_type: 'client_credentials',
-      client_id: 'theClient',
-      client_authentication: 'private_key_jwt',
-      token_endpoint: `${set.server.issuer}/token`,
-      issuer: set.server.issuer,
-      scope: 'a b',
-      warm: true,
+      ...token,
+      tokens: [
+        { authentication: 'theConfig', kind: 'oAuthConfig', header: 'authorization', scheme: 'Bearer', ...token },
+      ],
       mistakes: [],
       warnings: [],
       last_obtained_at: undefined,

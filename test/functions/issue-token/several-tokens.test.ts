@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decodeJwt } from 'jose'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../../support/functions/load-function.ts'
+import { captureLog } from '../../support/output/captured-log.ts'
+
+/* A connection with several tokens hands out one of them by name. One whose calls have user and password hands out none. */
+
+function elementsWith(issuer: string, names: readonly string[]): RawElements {
+  const elements = exampleElements(issuer, {
+    endpoint: { authenticationConfigRef: names, host: 'https://api.example.com' },
+    oAuth: { scope: 'orders' },
+  })
+  return {
+    ...elements,
+    jwtBuilder: {
+      ...elements['jwtBuilder'],
+      localBuilder: { issuer: 'tokenwell', audiences: 'the-api', jwkEnabled: true, jti: false },
+    },
+    authTokenLocal: {
+      theJwt: { tokenGeneratorRef: 'localBuilder', tokenSubject: 'orders', header: 'X-Orders', useBearerScheme: false },
+    },
+    authData: { basic: { user: 'orders@example.com', passwordSecret: 'tokenwell/local/basic' } },
+  }
+}
+
+const both = (issuer: string) => elementsWith(issuer, ['theJwt', 'theConfig'])
+const basicOnly = (issuer: string) => elementsWith(issuer, ['basic'])
+const list = { method: 'GET', path: '/connections' }
+
+test('without a name the answer is the OAuth 2.0 token, and each token comes by the id of its element', async (t) => {
+  const { http, invoke, requests } = await startIssueTokenWithScriptedServer(t, both, () => tokenAnswer())
+  const main = await http(tokenRequest('conn'))
+  assert.match(String(main.body['access_token']), /^some-token/)
+  const named = await http(tokenRequest('conn', '', 'authentication=theConfig'))
+  assert.equal(named.body['token_id'], main.body['token_id'])
+  const jwt = await http(tokenRequest('conn', '', 'authentication=theJwt'))
+  assert.equal(decodeJwt(String(jwt.body['access_token'])).sub, 'orders')
+  assert.deepEqual([jwt.body['token_type'], jwt.body['scope']], ['Bearer', undefined])
+  const direct = await invoke({ connection: 'conn', authentication: 'theJwt' })
+  assert.equal(direct['token_id'], jwt.body['token_id'])
+  assert.equal(requests.length, 1)
+})
+
+test('a rejected token is replaced, and the other one stays', async (t) => {
+  const { http } = await startIssueTokenWithScriptedServer(t, both, () => tokenAnswer())
+  const main = await http(tokenRequest('conn'))
+  const jwt = await http(tokenRequest('conn', '', 'authentication=theJwt'))
+  const query = `authentication=theJwt&rejected_token_id=${jwt.body['token_id']}`
+  const other = await http(tokenRequest('conn', '', query))
+  assert.notEqual(other.body['token_id'], jwt.body['token_id'])
+  assert.equal((await http(tokenRequest('conn'))).body['token_id'], main.body['token_id'])
+})
+
+test('an unknown authentication is a 400 that names the known ones, over HTTP and directly', async (t) => {
+  const { http, invoke, requests } = await startIssueTokenWithScriptedServer(t, both, () => tokenAnswer())
+  const { status, body } = await http(tokenRequest('conn', '', 'authentication=other'))
+  assert.deepEqual([status, body['error']], [400, 'invalid_request'])
+  assert.match(
+    String(body['error_description']),
+    /^authentication must be the id of a token of this connection: theConfig or theJwt\./,
+  )
+  const direct = await invoke({ connection: 'conn', authentication: 'other' })
+  assert.deepEqual([direct['status'], direct['error']], [400, 'invalid_request'])
+  const inBody = await http(tokenRequest('conn', 'authentication=theJwt'))
+  assert.match(
+    String(inBody.body['error_description']),
+    /^authentication is in the body\. Send it in the query string\./,
+  )
+  assert.equal(requests.length, 0)
+})
+
+test('a connection with user and password only has no token: a 400 says so, over HTTP and directly', async (t) => {
+  const log = captureLog(t)
+  const { http, invoke } = await startIssueTokenWithScriptedServer(t, basicOnly, () => tokenAnswer())
+  for (const query of ['', 'authentication=basic', 'minimum_seconds=60']) {
+    const { status, body } = await http(tokenRequest('conn', '', query))
+    assert.deepEqual([status, body['error']], [400, 'invalid_request'], query)
+    assert.match(
+      String(body['error_description']),
+      /^connection has no token: .*basic authentication\. Send .*\/connections\/conn\/api\//,
+    )
+  }
+  assert.equal((await invoke({ connection: 'conn' }))['status'], 400)
+  const drop = { method: 'DELETE', path: '/connections/conn/token', query: `token_id=${'A'.repeat(22)}` }
+  assert.equal((await http(drop)).status, 204)
+  const failed = log.flatMap((event) => (event.event === 'request_failed' ? event.code : []))
+  assert.deepEqual(new Set(failed), new Set(['invalid_request']))
+})
+
+test('GET /connections shows each token with its header, and the main one as before', async (t) => {
+  const { http, issuer } = await startIssueTokenWithScriptedServer(t, both, () => tokenAnswer())
+  const { body } = await http(list)
+  const [conn] = body['connections'] as Record<string, unknown>[]
+  const main = {
+    grant_type: 'client_credentials',
+    client_id: 'theClient',
+    client_authentication: 'private_key_jwt',
+    token_endpoint: `${issuer}/token`,
+    issuer,
+    scope: 'orders',
+    warm: true,
+  }
+  assert.deepEqual(conn, {
+    connection: 'conn',
+    usable: true,
+    api: 'https://api.example.com',
+    ...main,
+    tokens: [
+      { authentication: 'theConfig', kind: 'oAuthConfig', header: 'authorization', scheme: 'Bearer', ...main },
+      {
+        authentication: 'theJwt',
+        kind: 'authTokenLocal',
+        header: 'x-orders',
+        scheme: '',
+        grant_type: 'authTokenLocal',
+        warm: true,
+      },
+    ],
+    mistakes: [],
+    warnings: [],
+  })
+})
+
+test('GET /connections shows user and password by the id of their element, and neither of them', async (t) => {
+  const set = await startIssueTokenWithScriptedServer(t, basicOnly, () => tokenAnswer())
+  const { body } = await set.http(list)
+  const [conn] = body['connections'] as Record<string, unknown>[]
+  assert.deepEqual(conn, {
+    connection: 'conn',
+    usable: true,
+    api: 'https://api.example.com',
+    basic_authentication: 'basic',
+    mistakes: [],
+    warnings: [],
+  })
+  assert.doesNotMatch(JSON.stringify(body), /orders@example\.com|tokenwell\/local/)
+})
