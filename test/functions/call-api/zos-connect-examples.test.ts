@@ -41,6 +41,19 @@ test('the JWT of that server has no jti, so it answers a second call', async (t)
   assert.equal(tokenServer.issued.length, 1)
 })
 
+test('a JWT of that server with a jti answers one call, as in z/OS Connect, and each call with cacheTokensWithJti', async (t) => {
+  const caching = structuredClone(otherServer)
+  Object.assign(caching['authToken']?.['myJWTConfig'] ?? assert.fail('no element'), { cacheTokensWithJti: 'true' })
+  for (const [elements, tokens] of [
+    [otherServer, 2],
+    [caching, 1],
+  ] as const) {
+    const { call, tokenServer } = await startExamples(t, [elements], { hasJti: true })
+    for (const status of [200, 200]) assert.equal((await call('conn')).status, status)
+    assert.equal(tokenServer.issued.length, tokens)
+  }
+})
+
 test('the example of several tokens calls the API with each of them in its own header', async (t) => {
   const { call, tokenServer, calls } = await startExamples(t, [oAuth, otherServer, several])
   assert.equal((await call('both')).status, 200)
@@ -60,10 +73,10 @@ test('the example of several tokens calls the API with each of them in its own h
 })
 
 /** The elements of these examples, with their servers on this machine. */
-async function startExamples(t: TestContext, examples: readonly RawElements[]) {
+async function startExamples(t: TestContext, examples: readonly RawElements[], { hasJti = false } = {}) {
   const certificate = await createServerCertificate(['localhost'])
   const tokenServer = await startStrictZosConnectTokenServer(t, {
-    ...{ certificate, method: 'GET', user: 'jwtuser', password: 'jwtpassword' },
+    ...{ certificate, hasJti, method: 'GET', user: 'jwtuser', password: 'jwtpassword' },
     ...{ credentials: { in: 'basic' }, token: { in: 'JSON', path: ['data', 'token'] } },
   })
   const server = await startScriptedTokenEndpoint(() => tokenAnswer({ access_token: 'the-oauth-token' }), {
