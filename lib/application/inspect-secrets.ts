@@ -3,6 +3,8 @@ import { tlsCertificates } from '../adapters/http/tls-identity.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
 import type { AssertionConfiguration } from '../configuration/assertion-configuration.ts'
+import type { AuthTokenRequest } from '../configuration/auth-token.ts'
+import { secretsInBody } from '../configuration/body-leaf.ts'
 import {
   assertionsOfGrant,
   type Connection,
@@ -23,7 +25,13 @@ import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { createHeader } from '../signing/assertion.ts'
 import { createSecretDates, dateFindings, type SecretDates } from '../signing/secret-dates.ts'
-import { readBasicPassword, readHeaderValue, readPassword, type SecretUse } from '../signing/secret-use.ts'
+import {
+  demandHeaderValue,
+  readBasicPassword,
+  readHeaderValue,
+  readPassword,
+  type SecretUse,
+} from '../signing/secret-use.ts'
 import { createSignerCache, type SignerCache } from '../signing/signer-cache.ts'
 
 interface Inspection {
@@ -98,16 +106,21 @@ async function inspectServed(connection: ServedConnection, inspection: Inspectio
 }
 
 async function inspectClient(
-  { clientAuthentication: way, grant, authorizationServer }: ServedConnection,
+  { clientAuthentication: way, grant, authorizationServer, authentication }: ServedConnection,
   server: ElementReference,
   inspection: Inspection,
 ): Promise<readonly Finding[]> {
+  const request = grant.type === 'authToken' ? grant.request : undefined
+  const isInHeader = request?.credentials.in === 'named_headers'
   const use = { element: `authorizationServer/${server.id}`, host: new URL(authorizationServer.tokenEndpoint).hostname }
   return [
-    ...('passwordSecret' in way ? await inspectPassword(way.passwordSecret, server, use, inspection) : []),
+    ...('passwordSecret' in way
+      ? await inspectPassword(way.passwordSecret, server, { use, isInHeader }, inspection)
+      : []),
     ...('assertion' in way ? await inspectKey(way.assertion, use, inspection) : []),
     ...(await Promise.all(assertionsOfGrant(grant).map((each) => inspectKey(each, use, inspection)))).flat(),
     ...(await inspectHeaders(authorizationServer, use, inspection)),
+    ...(await inspectBody(request, authentication, use, inspection)),
   ]
 }
 
@@ -126,14 +139,30 @@ async function inspectHeaders(
   return (await Promise.all(found)).flat()
 }
 
-async function inspectPassword(
-  name: string,
-  server: ElementReference,
+async function inspectBody(
+  request: AuthTokenRequest | undefined,
+  element: ElementReference,
   use: SecretUse,
   { secrets }: Inspection,
 ): Promise<readonly Finding[]> {
+  const found = secretsInBody(request?.body?.structure).map((name) =>
+    complaints(element, 'tokenRequest', async () =>
+      emptyMistakes(readPassword(name, await secrets.get(name), use), name, element, 'tokenRequest'),
+    ),
+  )
+  return (await Promise.all(found)).flat()
+}
+
+async function inspectPassword(
+  name: string,
+  server: ElementReference,
+  { use, isInHeader }: { readonly use: SecretUse; readonly isInHeader: boolean },
+  { secrets }: Inspection,
+): Promise<readonly Finding[]> {
   return await complaints(server, 'basicAuthRef', async () => {
-    return emptyMistakes(readPassword(name, await secrets.get(name), use), name, server, 'basicAuthRef')
+    const password = readPassword(name, await secrets.get(name), use)
+    if (isInHeader && password.length > 0) demandHeaderValue(name, password)
+    return emptyMistakes(password, name, server, 'basicAuthRef')
   })
 }
 

@@ -127,7 +127,7 @@ test('an iat 60 s back, as GitHub advises, needs no second request while clocks 
   assert.deepEqual(github.refusals, [])
 })
 
-test('a key that GitHub has replaced is read again after its refusal, and each attempt has a JWT of its own', async (t) => {
+test('a key that GitHub has replaced is read again after its refusal', async (t) => {
   const { http, github, workspace } = await start(t)
   assert.equal((await http(tokenRequest('conn'))).status, 200)
   const other = newKey()

@@ -32,6 +32,18 @@ const byPassword: RawElements = {
   }),
   authData: { theUser: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } },
 }
+/** An `authToken` with this request, whose user has the secret `the-password`. */
+const byAuthToken = (tokenRequest: object): RawElements => ({
+  ...byPassword,
+  ...exampleElements(exampleIssuer, {
+    endpoint: { authenticationConfigRef: 'theToken' },
+    server: { basicAuthRef: 'theUser' },
+  }),
+  oAuthConfig: {},
+  authToken: { theToken: { authServerRef: 'theServer', tokenRequest, tokenResponse: { tokenPath: 'token' } } },
+})
+const bodySecret = byAuthToken({ requestBody: { a: [{ secret: 'tokenwell/local/of-body' }] } })
+const inHeaders = byAuthToken({ userHeader: 'X-User', passwordHeader: 'X-Password' })
 const trust = { 'authorization-server-ca': caCertificate }
 
 /** The findings so many days from now, with these secrets by the last part of their names. */
@@ -55,6 +67,8 @@ test('valid secrets cause no finding', async (t) => {
   assert.deepEqual(await inspect(t, byKey(), { 'the-key': pem(rsa) }), [])
   assert.deepEqual(await inspect(t, byKey({ certificateThumbprint: 'x5t' }), { 'the-key': pem(rsa) + certificate }), [])
   assert.deepEqual(await inspect(t, byPassword, { 'the-password': 'correct horse\n' }), [])
+  assert.deepEqual(await inspect(t, inHeaders, { 'the-password': 'correct horse\n' }), [])
+  assert.deepEqual(await inspect(t, bodySecret, { 'the-password': 'größer', 'of-body': 'größer' }), [])
   assert.deepEqual(await inspect(t, exampleElements(exampleIssuer), {}), [], 'keys that Tokenwell makes are left out')
 })
 
@@ -82,6 +96,30 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     exampleElements(exampleIssuer, { server: { headers: { 'X-Key': { secret: 'tokenwell/local/the-header' } } } }),
     {},
     /^mistake authorizationServer\/theServer headers: The secret tokenwell\/local\/the-header does not exist\.$/,
+  ],
+  [
+    'no secret for a body',
+    bodySecret,
+    { 'the-password': 'correct horse' },
+    /^mistake authToken\/theToken tokenRequest: The secret tokenwell\/local\/of-body does not exist\.$/,
+  ],
+  [
+    'a key in a body',
+    bodySecret,
+    { 'the-password': 'correct horse', 'of-body': pem(rsa) },
+    /^mistake authToken\/theToken tokenRequest: The secret tokenwell\/local\/of-body holds PEM, but the element needs a password\./,
+  ],
+  [
+    'an empty secret for a body',
+    bodySecret,
+    { 'the-password': 'correct horse', 'of-body': '' },
+    /^mistake authToken\/theToken tokenRequest: The secret tokenwell\/local\/of-body is empty\./,
+  ],
+  [
+    'a password that a header of its own cannot have',
+    inHeaders,
+    { 'the-password': 'größer' },
+    /^mistake authorizationServer\/theServer basicAuthRef: The secret tokenwell\/local\/the-password holds a text that a header cannot have\./,
   ],
   ['an empty secret', byKey(), { 'the-key': '\n' }, /^mistake jwtBuilder\/theBuilder keyStoreRef: .* is empty\. /],
   [

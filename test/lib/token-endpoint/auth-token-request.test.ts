@@ -134,6 +134,7 @@ test('an answer that contains a credential of the request is no token', async ()
   const secrets = new Map([
     ['tokenwell/test/a', new Secret('another-secret')],
     ['tokenwell/test/b', new Secret('short')],
+    ['tokenwell/test/c', new Secret('quo"ted-secret')],
   ])
   const grant = grantOf({
     ...body({ a: { secret: 'tokenwell/test/a' }, b: { secret: 'tokenwell/test/b' } }),
@@ -145,7 +146,14 @@ test('an answer that contains a credential of the request is no token', async ()
   for (const client of [bySigner, byPassword]) {
     const { signed, headers } = await write(grant, client, { body: secrets })
     const [, credential = ''] = (headers['authorization'] ?? '').split(' ')
-    for (const text of [credential, `{"token":"${credential}"}`, 'an-another-secret', 'short'])
+    for (const text of [
+      credential,
+      `{"token":"${credential}"}`,
+      'an-another-secret',
+      'short',
+      'x:quo\\"ted-secret',
+      'x=quo%22ted-secret',
+    ])
       assert.throws(
         () => keep(text, signed),
         (error) =>
