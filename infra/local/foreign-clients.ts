@@ -3,10 +3,13 @@ import { relative } from 'node:path'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
+import { secretsInBody } from '../../lib/configuration/body-leaf.ts'
 import { assertionsOfGrant, type ServedConnection, secretsInHeaders } from '../../lib/configuration/connection.ts'
+import { keyOf as keyIdentity } from '../../lib/configuration/element.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { keysToPublish } from '../../lib/key-lifecycle/published-keys.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
+import type { SecretUse } from '../../lib/signing/secret-use.ts'
 import { createSignerCache } from '../../lib/signing/signer-cache.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
 import { presentedCertificate } from './register-clients.ts'
@@ -31,12 +34,11 @@ export async function describeForeignClients(
 }
 
 async function factsOf(connection: ServedConnection, workspace: Workspace): Promise<readonly string[]> {
-  const { clientAuthentication, grant, parameters } = connection
-  const algorithm =
-    'assertion' in clientAuthentication ? `, signed with ${clientAuthentication.assertion.algorithm}` : ''
+  const { grant, parameters, authentication } = connection
+  const isOAuth = grant.type !== 'authToken'
   return [
-    `authentication  ${clientAuthentication.method}${algorithm}`,
-    `grant type      ${grant.type}`,
+    `authentication  ${isOAuth ? oAuthMethodOf(connection) : credentialsFor(connection)}`,
+    isOAuth ? `grant type      ${grant.type}` : `token           of ${keyIdentity(authentication)}, which is not OAuth`,
     ...(parameters.scope.length > 0 ? [`scope           ${parameters.scope.join(' ')}`] : []),
     ...(await credentialsOf(connection, workspace)),
     ...secretsInHeaders(connection.authorizationServer).map(
@@ -45,12 +47,26 @@ async function factsOf(connection: ServedConnection, workspace: Workspace): Prom
   ]
 }
 
+function oAuthMethodOf({ clientAuthentication: way }: ServedConnection): string {
+  return 'assertion' in way ? `${way.method}, signed with ${way.assertion.algorithm}` : way.method
+}
+
+/** What authenticates the requests of an `authToken`. */
+function credentialsFor({ clientAuthentication: way, authorizationServer: { tls } }: ServedConnection): string {
+  if ('assertion' in way) return `a JWT, signed with ${way.assertion.algorithm}`
+  if ('passwordSecret' in way) return 'user and password'
+  return tls.clientCertificate === undefined ? 'only what the body and headers have' : 'a client certificate'
+}
+
 async function credentialsOf(connection: ServedConnection, workspace: Workspace): Promise<readonly string[]> {
   const { grant } = connection
   try {
     return [
       ...(await clientCredentials(connection, workspace)),
       ...(await Promise.all(assertionsOfGrant(grant).map((each) => keyOf(each, connection, workspace)))).flat(),
+      ...(grant.type === 'authToken' ? secretsInBody(grant.request.body?.structure) : []).map(
+        (name) => `body value      Write the one that the server gives you to ${fileOf(name, workspace)}.`,
+      ),
     ]
   } catch (error) {
     if (error instanceof TokenwellError) return [`not usable      ${error.message}`]
@@ -60,6 +76,8 @@ async function credentialsOf(connection: ServedConnection, workspace: Workspace)
 
 async function clientCredentials(connection: ServedConnection, workspace: Workspace): Promise<readonly string[]> {
   const { clientAuthentication: way } = connection
+  if ('passwordSecret' in way && connection.grant.type === 'authToken')
+    return [`password        Write the one that the server gives you to ${fileOf(way.passwordSecret, workspace)}.`]
   if ('passwordSecret' in way) return [sharedSecret(way.passwordSecret, workspace)]
   if ('assertion' in way) return await keyOf(way.assertion, connection, workspace)
   return way.method === 'tls_client_auth' ? await certificate(connection, workspace) : []
@@ -68,7 +86,7 @@ async function clientCredentials(connection: ServedConnection, workspace: Worksp
 async function keyOf(assertion: AssertionConfiguration, connection: ServedConnection, workspace: Workspace) {
   return isSharedKeyAlgorithm(assertion.algorithm)
     ? [sharedSecret(assertion.key.location, workspace)]
-    : await publicKeys(assertion, connection, workspace)
+    : await publicKeys(assertion, useOf(connection), workspace)
 }
 
 /** The server makes it, so the local run never does. */
@@ -76,16 +94,21 @@ function sharedSecret(name: string, workspace: Workspace): string {
   return `client secret   Write the one that the server gives you to ${fileOf(name, workspace)}.`
 }
 
-/** @throws {TokenwellError} if no key can sign with the algorithm */
-async function publicKeys(
+function useOf({ authorizationServer: { id, tokenEndpoint } }: ServedConnection): SecretUse {
+  return { element: `authorizationServer/${id}`, host: new URL(tokenEndpoint).hostname }
+}
+
+/**
+ * The public keys that verify such a JWT, and where the private ones are.
+ * @throws {TokenwellError} if no key can sign with the algorithm
+ */
+export async function publicKeys(
   assertion: AssertionConfiguration,
-  { authorizationServer }: ServedConnection,
+  use: SecretUse,
   workspace: Workspace,
 ): Promise<readonly string[]> {
   const { key, algorithm, expiresInSeconds } = assertion
   const secrets = createSecretCache(secretsOf(workspace), Date.now)
-  const { hostname: host } = new URL(authorizationServer.tokenEndpoint)
-  const use = { element: `authorizationServer/${authorizationServer.id}`, host }
   await createSignerCache(secrets, Date.now).current(key, algorithm, use)
   const keys = keysToPublish(
     { algorithm, key, assertionSeconds: expiresInSeconds },
@@ -110,7 +133,8 @@ async function certificate({ authorizationServer: { tls } }: ServedConnection, w
   ]
 }
 
-function fileOf(name: string, { secretsFolder, deployment }: Workspace): string {
+/** The path of the file that holds the secret. */
+export function fileOf(name: string, { secretsFolder, deployment }: Workspace): string {
   return relative(process.cwd(), secretPath(secretsFolder, deployment.stage, name))
 }
 

@@ -1,9 +1,10 @@
 import { relative } from 'node:path'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
-import { isServed } from '../../lib/configuration/connection.ts'
+import { isServed, tokensOf } from '../../lib/configuration/connection.ts'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { validateElements } from '../../lib/configuration/inspect-elements.ts'
+import { describeApiCredentials } from './api-credentials.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
 import { describeForeignClients } from './foreign-clients.ts'
 import { ordersAudience, type ProtectedApi, startProtectedApi } from './protected-api.ts'
@@ -102,19 +103,22 @@ async function announceSecrets(workspace: Workspace, issuer: string | undefined,
   if (names) print(`  secrets    new in ${relative(process.cwd(), workspace.secretsFolder)}: ${names}`)
 }
 
-/** Prints the clients to register at other servers, each once, and again when it has changed. */
+/** Prints the clients to register at other servers, and the credentials for APIs, each once, and again when it has changed. */
 async function announcing(workspace: Workspace, issuer: string | undefined, print: Print): Promise<StartedServers> {
   const printed = new Set<string>()
   await announceClients()
   return { workspace, prepare }
 
   async function announceClients(): Promise<void> {
-    const foreign = (await usableConnections(workspace))
+    const connections = await usableConnections(workspace)
+    const foreign = connections
+      .flatMap(tokensOf)
       .filter(isServed)
-      .filter((connection) => !isServedBy(issuer, connection))
-    for (const client of await describeForeignClients(foreign, workspace)) {
-      if (!printed.has(client)) print(client)
-      printed.add(client)
+      .filter((token) => !isServedBy(issuer, token))
+    const clients = await describeForeignClients(foreign, workspace)
+    for (const part of [...clients, ...(await describeApiCredentials(connections, workspace))]) {
+      if (!printed.has(part)) print(part)
+      printed.add(part)
     }
   }
 

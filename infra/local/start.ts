@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Command } from 'commander'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
-import { type Connection, isServed } from '../../lib/configuration/connection.ts'
+import { type Connection, isServed, type TokenConnection, tokensOf } from '../../lib/configuration/connection.ts'
+import { keyOf } from '../../lib/configuration/element.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import { listen } from './listen.ts'
@@ -27,6 +28,7 @@ const defaultPort = 8787
 const apiConnection = 'orders'
 const warmIntervalMilliseconds = 60_000
 const nextFromMemory = 'The next token comes from memory:'
+const nextCall = 'Call the API:'
 const nextAfterFix = 'Changes of elements and secrets take effect while it runs. Ask again after them:'
 const environmentHelp = `
 Environment variables:
@@ -55,7 +57,7 @@ async function main(): Promise<void> {
   // The reconciliation publishes the keys that the authorization server reads.
   await queue.deliver({ 'detail-type': 'ReconcileElements' })
 
-  const { curls, whyNoToken } = await showFirstUse(gateway.url, { workspace, api })
+  const { curls, whyNoToken, next = nextFromMemory } = await showFirstUse(gateway.url, { workspace, api })
   if (isOnce && whyNoToken !== undefined) throw new LocalRunError(whyNoToken)
   if (isOnce) process.exit(0)
 
@@ -63,9 +65,7 @@ async function main(): Promise<void> {
   startSchedule(functions)
   await watchFiles(workspace, queue, prepare)
   if (whyNoToken !== undefined) print(`\n${whyNoToken}`)
-  print(
-    `\nServing on ${gateway.url}. Press Ctrl-C to stop. ${whyNoToken === undefined ? nextFromMemory : nextAfterFix}\n`,
-  )
+  print(`\nServing on ${gateway.url}. Press Ctrl-C to stop. ${whyNoToken === undefined ? next : nextAfterFix}\n`)
   print(`${curls.join('\n')}\n`)
   process.on('SIGINT', () => process.exit(0))
   process.on('SIGTERM', () => process.exit(0))
@@ -115,13 +115,16 @@ interface FirstUse {
   /** The requests as commands for a terminal. */
   readonly curls: readonly string[]
   readonly whyNoToken?: string | undefined
+  /** What the commands are for. */
+  readonly next?: string
 }
 
 /** Gets a token, and calls the API of this run if the elements name it. */
 async function showFirstUse(url: string, { workspace, api }: Run): Promise<FirstUse> {
   const { name: connection, connection: configured } = await firstConnection(workspace)
+  if (configured && configured.grant === undefined) return describeTokenless(url, configured)
   print(`\nA token for the connection ${connection}, by HTTP (the caller is "local"):\n`)
-  if (configured) print(describe(configured))
+  for (const token of configured ? tokensOf(configured) : []) print(describe(token))
   const status = await firstToken(`${url}/connections/${connection}/token`, await demoUserOf(workspace, configured))
   const curls = [`curl -s -X POST ${url}/connections/${connection}/token`]
   if (status !== undefined) return { curls, whyNoToken: describeFailure(status) }
@@ -164,9 +167,19 @@ function needsNoCaller({ grant }: Connection): boolean {
   )
 }
 
-function describe(connection: Connection): string {
-  if (connection.grant === undefined) return '  basic authentication to the API'
-  if (!isServed(connection)) return `  a token that Tokenwell signs with ${connection.grant.assertion.algorithm}`
+/** Such a connection has no token to get. Its API is not called without being asked. */
+function describeTokenless(url: string, { name }: Connection): FirstUse {
+  print(`\nThe connection ${name} has no token: its API calls have basic authentication.`)
+  return { curls: [`curl -s ${url}/connections/${name}/api/`], whyNoToken: undefined, next: nextCall }
+}
+
+function describe(connection: TokenConnection): string {
+  const { authentication, isFurther } = connection
+  const further = isFurther ? `, with authentication=${authentication.id}` : ''
+  if (!isServed(connection))
+    return `  ${keyOf(authentication)}: a JWT that Tokenwell signs with ${connection.grant.assertion.algorithm}${further}`
+  if (connection.grant.type === 'authToken')
+    return `  ${keyOf(authentication)}: a token of ${connection.authorizationServer.tokenEndpoint}${further}`
   const { clientId, clientAuthentication, grant, authorizationServer } = connection
   const { method } = clientAuthentication
   const algorithm = 'assertion' in clientAuthentication ? ` with ${clientAuthentication.assertion.algorithm}` : ''

@@ -43,24 +43,25 @@ export interface Workspace {
 /** The connections whose tokens come from the authorization server of the local run. */
 export async function localConnections(workspace: Workspace, issuer: string): Promise<ListedConnection[]> {
   const listed = await listConnections(fileElements(workspace.elementsPath), workspace.deployment)
-  return listed.filter(({ connection }) => connection && isServedBy(issuer, connection))
+  return listed.filter(({ connection }) => connection && tokensOf(connection).some((each) => isServedBy(issuer, each)))
 }
 
-/** @param issuer undefined if the run has no authorization server */
-export function isServedBy(issuer: string | undefined, connection: Connection): boolean {
-  return tokensServedBy(issuer, connection).length > 0
+/**
+ * Whether the token comes from the authorization server of the local run. It speaks OAuth 2.0 only.
+ * @param issuer undefined if the run has no authorization server
+ */
+export function isServedBy(issuer: string | undefined, token: TokenConnection): boolean {
+  return isOAuth(token) && new URL(token.authorizationServer.tokenEndpoint).origin === issuer
 }
 
-function tokensServedBy(issuer: string | undefined, connection: Connection): readonly ServedConnection[] {
-  return tokensOf(connection)
-    .filter(isServed)
-    .filter(({ authorizationServer }) => new URL(authorizationServer.tokenEndpoint).origin === issuer)
+function isOAuth(token: TokenConnection): token is ServedConnection {
+  return isServed(token) && token.grant.type !== 'authToken'
 }
 
-/** The tokens of the connections without a mistake. */
-export async function usableConnections({ elementsPath, deployment }: Workspace): Promise<TokenConnection[]> {
+/** The connections without a mistake. */
+export async function usableConnections({ elementsPath, deployment }: Workspace): Promise<Connection[]> {
   const listed = await listConnections(fileElements(elementsPath), deployment)
-  return listed.flatMap(({ connection }) => (connection ? tokensOf(connection) : []))
+  return listed.flatMap(({ connection }) => connection ?? [])
 }
 
 /** Returns a workspace whose elements name the actual origins of the servers. */
@@ -93,10 +94,10 @@ export function portOf(origin: string): number {
  */
 export async function prepareSecrets(
   workspace: Workspace,
-  registers: (connection: Connection) => boolean,
+  registers: (token: TokenConnection) => boolean,
 ): Promise<string[]> {
   await mkdir(workspace.secretsFolder, { recursive: true, mode: 0o700 })
-  return await makeSecretsFor(workspace, await usableConnections(workspace), registers)
+  return await makeSecretsFor(workspace, (await usableConnections(workspace)).flatMap(tokensOf), registers)
 }
 
 /** The password of the only user of the authorization server. It is made at the first start. */
@@ -143,7 +144,7 @@ export async function trust({ secretsFolder, deployment }: Workspace, certificat
 export function clientsOf(workspace: Workspace, listed: readonly ListedConnection[]): Promise<ClientMetadata[]> {
   const secrets = fileSecrets(workspace.secretsFolder, workspace.deployment.stage)
   return describeClients(
-    listed.flatMap(({ connection }) => (connection ? tokensOf(connection) : [])).filter(isServed),
+    listed.flatMap(({ connection }) => (connection ? tokensOf(connection) : [])).filter(isOAuth),
     secrets,
   )
 }

@@ -1,5 +1,6 @@
 import { startAwsProxy } from '../support/servers/aws-proxy.ts'
 import { startDynalite } from '../support/servers/dynalite.ts'
+import { testLocalStampede } from './local-stampede.ts'
 import { testFleet } from './scenarios.ts'
 import type { StartBackend } from './shared-fleet.ts'
 import { testStampede } from './stampede.ts'
@@ -25,3 +26,4 @@ const startBackend: StartBackend = async (t) => {
 
 testFleet('DynamoDB', startBackend)
 testStampede('DynamoDB', startBackend)
+testLocalStampede('DynamoDB', startBackend)

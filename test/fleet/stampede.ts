@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { clientsOf, localConnections } from '../../infra/local/workspace.ts'
+import { batchesOf } from '../../lib/base/semaphore.ts'
 import { exampleElements, type RawElements } from '../support/elements/elements.ts'
 import { type ScriptedAnswer, tokenAnswer } from '../support/functions/issue-token-with-scripted-server.ts'
 import {
@@ -28,12 +29,24 @@ import { callers, processes, type StartBackend, startSharedFleet } from './share
  */
 
 interface GrantCase {
-  readonly oAuth: Readonly<Record<string, unknown>>
+  /** The attributes of its `oAuthConfig`. */
+  readonly oAuth?: Readonly<Record<string, unknown>>
+  /** Those of its `authToken`. */
+  readonly authToken?: Readonly<Record<string, unknown>>
+  /** Whether it is a further token of a connection, which its callers name. */
+  readonly isFurther?: boolean
   /** What a caller adds to the request. */
   readonly caller?: Readonly<Record<string, string>>
 }
 
 const byAssertion = { jwtAuthenticationTokenRef: 'theTokenConfig' }
+
+const authToken = {
+  ...byAssertion,
+  header: 'X-Token',
+  tokenRequest: { credentialLocation: 'header' },
+  tokenResponse: { tokenLocation: 'body', responseFormat: 'JSON', tokenPath: 'access_token' },
+}
 
 const grants: Readonly<Record<string, GrantCase>> = {
   client_credentials: { oAuth: byAssertion },
@@ -43,6 +56,8 @@ const grants: Readonly<Record<string, GrantCase>> = {
     oAuth: { ...byAssertion, grantType: 'account_credentials', parameters: { account_id: 'an-account' } },
   },
   password: { oAuth: { ...byAssertion, grantType: 'password' }, caller: { password: 'the password of this user' } },
+  authToken: { authToken },
+  'another token of a connection': { authToken, isFurther: true },
 }
 
 /** When the holder of the lease dies, and the requests that the server has got in the end. */
@@ -81,12 +96,13 @@ function wavesOf(death: Death): Cell[][] {
   const its = cellsOf(death)
   const first = (2 * Object.keys(deaths).indexOf(death)) % its.length
   const inOrder = [...its.slice(first), ...its.slice(0, first)]
-  return [inOrder.slice(0, 2), inOrder.slice(2, 4), inOrder.slice(4)]
+  return [...batchesOf(inOrder, 2)]
 }
 
 /** What one caller sends. Each connection has a user of its own, because a caller may try a user's password three times a minute. */
-function eventOf({ connection, caller }: Cell): object {
-  return { connection, ...(caller && { username: `user-of-${connection}`, ...caller }) }
+function eventOf({ connection, caller, isFurther }: Cell): object {
+  const named = isFurther && { authentication: connection }
+  return { connection, ...named, ...(caller && { username: `user-of-${connection}`, ...caller }) }
 }
 
 const oneEach = (death: Death) => ({ event: cellsOf(death).map(eventOf), callers: 1 })
@@ -96,20 +112,35 @@ const oneEach = (death: Death) => ({ event: cellsOf(death).map(eventOf), callers
  * @param silent the origin of a server that takes connections and says nothing, at first
  */
 function elementsOf(issuer: string, silent: string): RawElements {
-  const { authorizationServer, oAuthConfig: _, endpointConnection: __, ...elements } = exampleElements(issuer)
+  const { authorizationServer, oAuthConfig, endpointConnection: _, ...elements } = exampleElements(issuer)
   const { theServer } = authorizationServer ?? {}
-  const named = (element: (cell: Cell) => Record<string, unknown>) =>
-    Object.fromEntries(cells.map((cell) => [cell.connection, element(cell)]))
+  const named = (
+    element: (cell: Cell) => Record<string, unknown> | undefined,
+  ): Record<string, Record<string, unknown>> =>
+    Object.fromEntries(
+      cells.flatMap((cell) => {
+        const attributes = element(cell)
+        return attributes ? [[cell.connection, attributes]] : []
+      }),
+    )
+  const ofServers = named(({ connection, death }) => ({
+    ...theServer,
+    // The lease is as long. Only those who wait for a dead holder's lease need a short one.
+    ...((death === 'never' || death === 'after it has written the token') && { receiveTimeout: '20s' }),
+    tokenEndpoint: `${death === 'while it connects' ? silent : issuer}/${connection}`,
+  }))
   return {
     ...elements,
-    authorizationServer: named(({ connection, death }) => ({
-      ...theServer,
-      // The lease is as long. Only those who wait for a dead holder's lease need a short one.
-      ...((death === 'never' || death === 'after it has written the token') && { receiveTimeout: '20s' }),
-      tokenEndpoint: `${death === 'while it connects' ? silent : issuer}/${connection}`,
+    authorizationServer: { ...authorizationServer, ...ofServers },
+    oAuthConfig: {
+      ...oAuthConfig,
+      ...named(({ connection, oAuth }) => oAuth && { ...oAuth, authServerRef: connection }),
+    },
+    authToken: named((cell) => cell.authToken && { ...cell.authToken, authServerRef: cell.connection }),
+    endpointConnection: named(({ connection, isFurther }) => ({
+      authenticationConfigRef: isFurther ? ['theConfig', connection] : connection,
+      directInvocation: true,
     })),
-    oAuthConfig: named(({ connection, oAuth }) => ({ ...oAuth, authServerRef: connection })),
-    endpointConnection: named(({ connection }) => ({ authenticationConfigRef: connection, directInvocation: true })),
   }
 }
 

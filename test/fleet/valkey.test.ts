@@ -1,6 +1,7 @@
 import { Valkey } from 'iovalkey'
 import { startIfThere } from '../support/servers/real-server.ts'
 import { startValkey } from '../support/servers/valkey.ts'
+import { testLocalStampede } from './local-stampede.ts'
 import { testFleet } from './scenarios.ts'
 import type { StartBackend } from './shared-fleet.ts'
 import { testStampede } from './stampede.ts'
@@ -24,3 +25,4 @@ const startBackend: StartBackend = async (t) => {
 
 testFleet('Valkey', startBackend)
 testStampede('Valkey', startBackend)
+testLocalStampede('Valkey', startBackend)

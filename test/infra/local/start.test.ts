@@ -108,6 +108,30 @@ test('the first token is for conn, or for the first connection that needs no use
   }
 })
 
+test('elements with tokens that Tokenwell signs need no server: the key is made, and the first token comes', async (t) => {
+  const folder = await temporaryFolder(t)
+  const elements: RawElements = {
+    endpointConnection: { store: { authenticationConfigRef: 'storeToken', host: 'https://api.store.example' } },
+    authTokenLocal: { storeToken: { tokenGeneratorRef: 'storeKey' } },
+    jwtBuilder: { storeKey: { issuer: 'me', audiences: ['the-store'], signatureAlgorithm: 'ES256', jwkEnabled: true } },
+  }
+  await writeFile(join(folder, 'own.json'), JSON.stringify(elements))
+  const { status, output } = await runToEnd(['--once'], {
+    TOKENWELL_FOLDER: folder,
+    TOKENWELL_ELEMENTS: join(folder, 'own.json'),
+  })
+  assert.equal(status, 0, output)
+  for (const line of [
+    /secrets {4}new in .*secrets: jwk\/storeKey\n/,
+    /api {8}register a key of Tokenwell at https:\/\/api\.store\.example:\n/,
+    /public keys {5}\{"keys":\[\{"kty":"EC"/,
+    /authTokenLocal\/storeToken: a JWT that Tokenwell signs with ES256\n/,
+    /The caller local got a token from: server\./,
+  ])
+    assert.match(output, line)
+  assert.doesNotMatch(output, /eyJ|server {5}https/)
+})
+
 test('PORT sets the port, and a port in use is a message and exit code 1', async (t) => {
   const blocker = await occupy(t, 0)
   const folder = await temporaryFolder(t)

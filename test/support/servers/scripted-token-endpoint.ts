@@ -14,7 +14,7 @@ export interface ReceivedRequest {
   /** The whole body, as it came. */
   readonly content: string
   readonly form: URLSearchParams
-  /** The `jti` of the assertion of the client, or else of the grant. */
+  /** The `jti` of the assertion of the client, or else of the grant, or else of the JWT that is the bearer token of the request. */
   readonly jwtId?: string
 }
 
@@ -92,10 +92,11 @@ async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
   const content = Buffer.concat(chunks).toString()
   const form = new URLSearchParams(content)
-  const assertion = form.get('client_assertion') ?? form.get('assertion') ?? form.get('subject_token')
+  const { method = '', url = '', headers } = request
+  const bearer = headers.authorization?.match(/^Bearer (.*)/)?.[1]
+  const assertion = form.get('client_assertion') ?? form.get('assertion') ?? form.get('subject_token') ?? bearer
   // A subject token of a caller may be any text.
   const jwtId = assertion?.startsWith('eyJ') ? decodeJwt(assertion).jti : undefined
-  const { method = '', url = '', headers } = request
   return { method, url, headers, content, form, ...(jwtId !== undefined && { jwtId }) }
 }
 
