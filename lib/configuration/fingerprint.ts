@@ -59,9 +59,11 @@ function tokenIdentity(connection: TokenConnection): object {
   }
 }
 
-/** The key is a part of it: with another key it is another token, which the API may not accept. */
+/** The key is a part of it: with another key it is another token, which the API may not accept. When Tokenwell makes the next key is not. */
 function localIdentity({ grant, requestMay, parameters, lifetime }: LocalConnection): object {
-  return { grant, requestMay, parameters, lifetime }
+  const { key, ...assertion } = grant.assertion
+  const { generated: _times, ...used } = key
+  return { grant: { ...grant, assertion: { ...assertion, key: used } }, requestMay, parameters, lifetime }
 }
 
 /** A server may decide by any member of the header that the operator adds. `kid` and certificates only find the key. */

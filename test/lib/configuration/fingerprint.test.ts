@@ -249,6 +249,51 @@ for (const [kind, rows] of Object.entries(table))
     })
   }
 
+/** Of a token that Tokenwell signs, nearly everything in its jwtBuilder changes what the API gets, or how long it is handed out. */
+const ofLocalToken: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
+  jwtBuilder: {
+    issuer: counts('another'),
+    audiences: counts(['https://other.example.com']),
+    expiresInSeconds: counts('60s'),
+    expiry: counts('1h'),
+    nbfOffset: counts('5s'),
+    issuedAtOffset: counts('5s'),
+    jti: counts(false),
+    scope: counts('a'),
+    omit: counts('aud'),
+    signatureAlgorithm: counts('ES256'),
+    keyStoreRef: isNothing('theKeysTwin'),
+    keyAlias: counts('another'),
+    revokedKeys: counts(['a', 'b']),
+    sharedKey: counts('tokenwell/local/other', { given: bySharedKey }),
+    typ: counts('none'),
+    certificateThumbprint: counts('x5t'),
+    x5c: counts(true),
+    header: counts({ tenant: 'blue' }),
+    jwkEnabled: counts(true),
+    jwkSigningKeySize: isNothing(3072, { given: byGeneratedKey }),
+    jwkRotationTime: isNothing('48h', { given: byGeneratedKey }),
+    publishAheadSeconds: isNothing(7_200, { given: byGeneratedKey }),
+    acceptedWarnings: isNothing('anything'),
+  },
+  keyStore: { location: counts('tokenwell/local/other-keys') },
+}
+for (const [kind, rows] of Object.entries(ofLocalToken))
+  for (const [attribute, { to, given = {}, counts: isOther }] of Object.entries(rows))
+    test(`a local token with another ${attribute} of its ${kind} counts as ${isOther ? 'other elements, and the connection is told' : 'the same elements'}`, async () => {
+      const before = changed(changed(theElements, byLocalToken), given)
+      const after = changed(before, { [kind]: { [attribute]: to } })
+      assert.equal((await fingerprint(before)) === (await fingerprint(after)), !isOther)
+      const store = changeableElements(withoutUndefined(before))
+      const [id = ''] = await store.ids(kind as 'jwtBuilder' | 'keyStore')
+      if (isOther) assert.deepEqual(await dependentConnections(store, { kind: kind as 'keyStore', id }), ['conn'])
+    })
+
+test('the rows of a local token name each attribute of a jwtBuilder', () => {
+  const { jwtBuilder } = elementSchemas
+  assert.deepEqual(Object.keys(ofLocalToken['jwtBuilder'] ?? {}), Object.keys(jwtBuilder.entries))
+})
+
 test('every attribute that counts is in an element that the connection is known to depend on', async () => {
   for (const kind of kinds)
     for (const [attribute, { counts, given = {} }] of Object.entries(table[kind])) {
