@@ -15,9 +15,9 @@ export function readAuthTokenAnswer(
   const text = tokenIn(valueAt(token, answer))
   if (text === undefined) return undefined
   // Dates of a server are by its clock.
-  const serversNow = readHttpDate(answer.date) ?? now
-  const stated = expiry && secondsUntil(valueAt(expiry, answer), serversNow)
-  const ends = [stated, secondsUntilOwnEnd(text, serversNow)].filter((seconds) => seconds !== undefined)
+  const serversNow = readHttpDate(answer.date)
+  const stated = expiry && secondsUntil(valueAt(expiry, answer), serversNow ?? now)
+  const ends = [stated, secondsUntilOwnEnd(text, serversNow, now)].filter((seconds) => seconds !== undefined)
   return { accessToken: new Secret(text), ...(ends.length > 0 && { expiresInSeconds: Math.min(...ends) }) }
 }
 
@@ -65,11 +65,15 @@ function secondsUntilDate(text: string, now: number): number | undefined {
   return date === undefined || Number.isNaN(date) ? undefined : Math.max(0, (date - now) / 1000)
 }
 
-/** The end of a JWT that does not say when it begins. `lifetimeOf` reads the lifetime of all others. */
-function secondsUntilOwnEnd(token: string, now: number): number | undefined {
+/**
+ * By the server's clock, since the server may have made the JWT for an earlier request. Without that clock, only for a JWT that does not
+ * say when it begins: `lifetimeOf` reads the lifetime of all others from the JWT alone.
+ */
+function secondsUntilOwnEnd(token: string, serversNow: number | undefined, now: number): number | undefined {
   try {
     const { exp, iat, nbf } = decodeJwt(token)
-    return typeof exp === 'number' && iat === undefined && nbf === undefined ? Math.max(0, exp - now / 1000) : undefined
+    const isNeeded = serversNow !== undefined || (iat === undefined && nbf === undefined)
+    return typeof exp === 'number' && isNeeded ? Math.max(0, exp - (serversNow ?? now) / 1000) : undefined
   } catch {
     return undefined
   }

@@ -137,6 +137,25 @@ test('a key that GitHub has replaced is read again after its refusal', async (t)
   assert.deepEqual([github.issued.length, github.refusals], [2, ['A JSON web token could not be decoded']])
 })
 
+test('with a rotated set of keys, GitHub may know the previous key alone: then that one signs the second attempt', async (t) => {
+  const hour = 3_600
+  const now = Math.floor(Date.now() / 1000)
+  const current = newKey()
+  const jwkOf = (key: KeyObject, kid: string, signsFrom: number, signsUntil: number) => ({
+    ...key.export({ format: 'jwk' }),
+    ...{ kid, use: 'sig', alg: 'RS256', signsFrom, signsUntil },
+  })
+  const { github, token, workspace } = await start(t, { builder: { keyStoreRef: undefined, jwkEnabled: true } })
+  const keys = [
+    jwkOf(current.privateKey, 'current', now - hour, now + hour),
+    jwkOf(theKey.privateKey, 'previous', now - 9 * hour, now - hour),
+  ]
+  await writeSecret(workspace, 'jwk/appJwt', JSON.stringify({ keys }))
+  assert.equal((await token())['access_token'], github.issued[0])
+  assert.deepEqual(github.refusals, ['A JSON web token could not be decoded'])
+  assert.equal(decodeProtectedHeader(jwtOf(github)).kid, 'previous')
+})
+
 const refusals: readonly (readonly [string, Changes, number, string, RegExp])[] = [
   [
     'an unknown app',

@@ -138,6 +138,15 @@ test('a JWT with a jti answers one request only, unless cacheTokensWithJti is tr
   }
 })
 
+test('a request can ask for no scope, resource or audience of an authToken', async (t) => {
+  const { http, server } = await start(t, { credentials: byBody, token: { in: 'text' } })
+  for (const parameter of ['scope=a', 'resource=https://a.example', 'audience=a']) {
+    const { status, body } = await http(tokenRequest('conn', parameter))
+    assert.equal(status, 400, JSON.stringify(body))
+  }
+  assert.equal(server.accepted.length, 0)
+})
+
 test('a JWT without an end has the lifetime that the authorizationServer assumes', async (t) => {
   const { http } = await start(t, { credentials: byBody, token: { in: 'text' }, lifeSeconds: null })
   const { body } = await http(tokenRequest('conn'))

@@ -102,6 +102,13 @@ test('a date counts by the clock of the server', () => {
   assert.equal(read({ body, date: 'yesterday' }, byEnd)?.seconds, 3600)
 })
 
+test('a JWT that the server made for an earlier request has the time that is left by the clock of the server', () => {
+  const body = jwtOf({ iat: seconds - 3000, exp: seconds + 600 })
+  assert.equal(read({ body, date: 'Mon, 30 Nov 2026 12:00:00 GMT' }, byText)?.seconds, 600)
+  assert.equal(read({ body, date: 'Mon, 30 Nov 2026 12:30:00 GMT' }, byText)?.seconds, 0)
+  assert.equal(read({ body }, byText)?.seconds, undefined)
+})
+
 test('of the stated end and the exp of a JWT without iat, the earlier one holds', () => {
   const body = (claims: object) => JSON.stringify({ data: { token: jwtOf(claims), end: 3600 } })
   assert.equal(read({ body: body({ exp: seconds + 60 }) }, byEnd)?.seconds, 60)
