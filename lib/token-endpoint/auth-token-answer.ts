@@ -23,7 +23,7 @@ export function readAuthTokenAnswer(
 
 /** A text that begins like JSON or markup is an error with status 200, not a token. */
 function tokenIn(value: unknown): string | undefined {
-  const text = typeof value === 'string' ? value.trim().replace(/^Bearer +/i, '') : undefined
+  const text = typeof value === 'string' ? value.trim().replace(/^Bearer( +|$)/i, '') : undefined
   return isUsable(text) && !/^[{[<"]/.test(text) ? text : undefined
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import type { ElementChanges } from '../support/elements/elements.ts'
+import type { ElementChanges, RawElements } from '../support/elements/elements.ts'
 import type {
   ReceivedRequest,
   ScriptedAnswer,
@@ -36,6 +36,10 @@ export interface Behaviour extends Expectation {
   /** How the server differs from a normal HTTPS server. */
   readonly endpoint?: (authority: Authority) => Promise<Partial<ScriptedTokenEndpointOptions>>
   readonly changes?: ElementChanges
+  /** The elements of `conn`, in place of the example with `changes`. */
+  readonly elements?: (issuer: string) => RawElements
+  /** Each request has the same credentials. */
+  readonly sendsPassword?: boolean
   readonly form?: string
   /** The second caller reports the first caller's token as rejected. */
   readonly rejects?: boolean

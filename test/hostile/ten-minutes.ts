@@ -1,3 +1,4 @@
+import type { TestContext } from 'node:test'
 import { undiciTokenEndpoint } from '../../lib/adapters/http/undici-token-endpoint.ts'
 import type { ResolvedAuthorizationServer, ServedConnection } from '../../lib/configuration/connection.ts'
 import { jwtBearer, tokenExchange, tokenTypesByShortName } from '../../lib/configuration/grant-type.ts'
@@ -6,11 +7,12 @@ import { Secret } from '../../lib/secret/secret.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import type { SignerCache } from '../../lib/signing/signer-cache.ts'
 import type { TokenEndpoint, TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
+import { resolveConn } from '../support/elements/element-store.ts'
 import { plainAssertion, plainConnection } from '../support/elements/plain-connection.ts'
 import { startScriptedTokenEndpoint } from '../support/servers/scripted-token-endpoint.ts'
 import { singleVersionSecrets } from '../support/virtual/secret-stores.ts'
 import { createTokensInVirtualTime } from '../support/virtual/tokens-in-virtual-time.ts'
-import { theSigner } from '../support/virtual/virtual-ports.ts'
+import { thePassword, theSigner } from '../support/virtual/virtual-ports.ts'
 import { createVirtualTime } from '../support/virtual/virtual-time.ts'
 import type { Authority } from './authority.ts'
 import type { Behaviour } from './behaviour.ts'
@@ -49,6 +51,15 @@ const signers: SignerCache = {
   revoke() {},
 }
 
+/** A header can have it. */
+const password = 'the-only-password'
+const secrets = { ...thePassword, get: () => Promise.resolve(new Secret(password)) }
+/** What a token server gets: either of them, by its elements. */
+const credentials = {
+  authorization: new Secret(`Bearer ${assertion.reveal()}`),
+  'x-password': new Secret(password),
+}
+
 function createRecorder({ caCertificate }: Authority): TokenEndpoint {
   const secrets = singleVersionSecrets(() => Promise.resolve(new Secret(caCertificate)))
   return undiciTokenEndpoint(createSecretCache(secrets, Date.now), Date.now)
@@ -59,6 +70,7 @@ function createRecorder({ caCertificate }: Authority): TokenEndpoint {
  * @param elsewhere the origin of another server
  */
 export async function spendTenMinutes(
+  t: TestContext,
   behaviours: readonly Behaviour[],
   authority: Authority,
   elsewhere: string,
@@ -68,16 +80,17 @@ export async function spendTenMinutes(
   const waiting = [...behaviours]
   const work = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift())
-      recordings.set(next, await record(next, recorder, authority, elsewhere))
+      recordings.set(next, await record(await connectionOf(t, next), next, recorder, authority, elsewhere))
   }
   await Promise.all(Array.from({ length: atATime }, work))
   const found = new Map<string, TenMinutes>()
   for (const behaviour of behaviours)
-    found.set(behaviour.name, await play(recordings.get(behaviour) ?? [], connectionOf(behaviour)))
+    found.set(behaviour.name, await play(recordings.get(behaviour) ?? [], await connectionOf(t, behaviour)))
   return found
 }
 
 async function record(
+  { grant }: ServedConnection,
   behaviour: Behaviour,
   recorder: TokenEndpoint,
   authority: Authority,
@@ -91,12 +104,14 @@ async function record(
     return script(request, response, index, elsewhere)
   }, options)
   const fields = new URLSearchParams(form)
-  for (const parameter of parametersOf(behaviour)) fields.set(parameter, assertion.reveal())
+  const isOfTokenServer = grant.type === 'authToken'
+  for (const parameter of isOfTokenServer ? [] : parametersOf(behaviour)) fields.set(parameter, assertion.reveal())
   const resolved = { ...serverOf(behaviour, server.issuer), ...(!hangs && patience) }
   const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds } = resolved
   const request = {
     connection: 'conn',
-    write: async () => ({ headers: {}, form: new Secret(`${fields}`) }),
+    ...(isOfTokenServer && { answerHeaders: ['x-token', 'x-expires'] }),
+    write: async () => ({ headers: isOfTokenServer ? credentials : {}, form: new Secret(`${fields}`) }),
     timeouts: {
       receiveMilliseconds: receiveTimeoutMilliseconds,
       totalMilliseconds: connectTimeoutMilliseconds + receiveTimeoutMilliseconds,
@@ -128,7 +143,16 @@ function parametersOf({ changes }: Behaviour): readonly string[] {
   return grantType === 'token-exchange' ? ['subject_token', 'actor_token'] : ['client_assertion']
 }
 
-function connectionOf(behaviour: Behaviour): ServedConnection {
+async function connectionOf(t: TestContext, behaviour: Behaviour): Promise<ServedConnection> {
+  if (!behaviour.elements) return connectionOfGrant(behaviour)
+  const resolved = await resolveConn(t, behaviour.elements(virtualIssuer))
+  return {
+    ...resolved,
+    authorizationServer: { ...serverOf(behaviour, virtualIssuer), lifetime: resolved.authorizationServer.lifetime },
+  }
+}
+
+function connectionOfGrant(behaviour: Behaviour): ServedConnection {
   const { grantType, passOn } = behaviour.changes?.oAuth ?? {}
   const connection = {
     ...plainConnection,
@@ -181,8 +205,17 @@ function describeRecorded(recorded: Recorded): unknown {
   return JSON.stringify({ ...answer, secondsAhead }).replaceAll(/hostile-token-[0-9a-f-]{36}/g, 'a token')
 }
 
-function withOtherToken({ body, ...answer }: TokenEndpointAnswer, index: number): TokenEndpointAnswer {
-  return { ...answer, body: body.replace(/("access_token":"[^"]+)"/, `$1${index}"`) }
+function withOtherToken(answer: TokenEndpointAnswer, index: number, { grant }: ServedConnection): TokenEndpointAnswer {
+  const { body, headers } = answer
+  if (grant.type !== 'authToken') return { ...answer, body: body.replace(/("access_token":"[^"]+)"/, `$1${index}"`) }
+  const other = (text: string) => text.replace(/hostile-token-[0-9a-f-]{36}|eyJ[\w-]+\.[\w-]+\.[\w-]+/, `$&${index}`)
+  return {
+    ...answer,
+    ...(headers && {
+      headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, other(value)])),
+    }),
+    body: other(body),
+  }
 }
 
 /**
@@ -197,13 +230,14 @@ async function playAnew(recorded: readonly Recorded[], connection: ServedConnect
     () => {
       const next = recorded[Math.min(served++, recorded.length - 1)] as Recorded
       if ('error' in next) throw next.error
-      return withOtherToken(next.answer, served)
+      return withOtherToken(next.answer, served, connection)
     },
     {
       connection,
       clock,
       latency,
       signers,
+      ...(connection.grant.type === 'authToken' && { secrets }),
       memoryMaximumSeconds: 30,
     },
   )

@@ -71,9 +71,12 @@ export const tokenServerKinds = {
 
 export type TokenServerKindName = keyof typeof tokenServerKinds
 
+/** A header can have it, and it is no other text in any encoding. */
+export const printableSecret = 'pass%word+of/the "user"=\\ and {more}'
+
 /** Secrets that a header may have, and that no encoding leaves as they are. */
 export const secretsOfKinds = {
-  'the-password': 'pass%word+of/the "user"=\\ and {more}',
+  'the-password': printableSecret,
   'the-header-secret': 'header%secret+of/the "server"=\\ and {more}',
   'the-body-secret': 'body%secret+of/the "server"=\\ and {more}',
 } as const
