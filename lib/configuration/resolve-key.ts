@@ -114,7 +114,7 @@ function resolveRotation(
     findings.addWarning(
       element,
       'publishAheadSeconds',
-      'Authorization servers cache JWK sets, many for an hour or more, and refuse a key that they do not know yet. Make it longer than the cache time of your server.',
+      'Servers cache JWK sets, many for an hour or more, and refuse a key that they do not know yet. Make it longer than the cache time of your server.',
     )
   if (publishAheadSeconds >= rotationSeconds)
     findings.addMistake(

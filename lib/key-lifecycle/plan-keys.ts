@@ -108,7 +108,7 @@ export async function resolveRotatedBuilder(
   const { algorithm, certificateThumbprint, hasCertificateChain, key } = builder
   if (isSharedKeyAlgorithm(algorithm))
     throw new RotationRefusedError(
-      `${name} signs with a shared key (${algorithm}), which Tokenwell does not rotate. Change it together with the authorization server.`,
+      `${name} signs with a shared key (${algorithm}), which Tokenwell does not rotate. Change it together with the server that verifies its signatures.`,
     )
   if (!key.generated)
     throw new RotationRefusedError(

@@ -217,7 +217,7 @@ async function publishStagedKey(rotation: Rotation, version: PendingVersion, pha
   if (!isPublishedInTime(builder, version, published?.publication, now()))
     await giveUp(
       rotation,
-      `The next key ${keyId} of the secret ${location} was published too late: authorization servers could not know it before it signs. The rotation was given up and the current keys stay in use. Rotate the secret again.`,
+      `The next key ${keyId} of the secret ${location} was published too late: the servers that verify its signatures could not know it before it signs. The rotation was given up and the current keys stay in use. Rotate the secret again.`,
     )
 }
 

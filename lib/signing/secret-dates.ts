@@ -269,8 +269,8 @@ export function describeNotice({ kind, subject, day }: DateNotice, secret: strin
     return `${secret} holds an expiresAt that is not a date. Write it as 2027-01-31 or 2027-01-31T12:00:00Z.`
   if (subject === undefined)
     return kind === 'expired'
-      ? `${secret} expired on ${day}, as its expiresAt says. Store a new secret of the authorization server, with its date.`
-      : `${secret} expires on ${day}, as its expiresAt says. Store a new secret of the authorization server before that day.`
+      ? `${secret} expired on ${day}, as its expiresAt says. Get a new one from the server that accepts it, and store it with its date.`
+      : `${secret} expires on ${day}, as its expiresAt says. Get a new one from the server that accepts it, and store it before that day.`
   switch (kind) {
     case 'expired':
       return `${secret} holds the certificate of ${subject}, which expired on ${day}. Replace the certificate.`

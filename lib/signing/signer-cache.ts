@@ -196,7 +196,7 @@ function describeChoice(candidates: readonly SigningKey[], keys: readonly Signin
 function describeRevoked({ location, generated }: KeyReference, revoked: readonly SigningKey[]): string {
   const advice = generated
     ? `Rotate the secret; the new key signs at once: aws secretsmanager rotate-secret --secret-id ${location}`
-    : 'Store a new key with another kid in it, and register the key at the authorization server.'
+    : 'Store a new key with another kid in it, and register the key at the server that verifies its signatures.'
   const kids = aliasesOf(revoked)
   return `has no key that may sign: the operator has revoked ${kids}. ${advice}`
 }

@@ -39,7 +39,7 @@ test('a key that is published for less than an hour draws a warning about caches
     const { generated, warnings } = await resolve(t, { publishAheadSeconds })
     assert.equal(generated?.publishAheadSeconds, publishAheadSeconds)
     assert.equal(warnings.length, 1)
-    assert.match(warnings[0] ?? '', /^jwtBuilder\/theBuilder publishAheadSeconds: Authorization servers cache JWK sets/)
+    assert.match(warnings[0] ?? '', /^jwtBuilder\/theBuilder publishAheadSeconds: Servers cache JWK sets/)
   }
   assert.deepEqual((await resolve(t, { publishAheadSeconds: 3_600 })).warnings, [])
 })

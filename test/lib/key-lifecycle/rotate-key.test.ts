@@ -237,7 +237,7 @@ test('publication may be late by the margin, and not by a second more', async (t
       await assert.rejects(setting, {
         ...givenUp,
         message:
-          /^The next key [\w-]{43} of the secret tokenwell\/local\/jwk\/theBuilder was published too late: authorization servers could not know it before it signs\. The rotation was given up and the current keys stay in use\. Rotate the secret again\.$/,
+          /^The next key [\w-]{43} of the secret tokenwell\/local\/jwk\/theBuilder was published too late: the servers that verify its signatures could not know it before it signs\. The rotation was given up and the current keys stay in use\. Rotate the secret again\.$/,
       })
   }
 })

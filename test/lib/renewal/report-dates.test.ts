@@ -87,7 +87,7 @@ test('a date that has passed or cannot be read is logged with the element and wh
   assert.deepEqual(sentences(await report()), [
     [
       element,
-      'The secret tokenwell/test/one expired on 2027-01-31, as its expiresAt says. Store a new secret of the authorization server, with its date.',
+      'The secret tokenwell/test/one expired on 2027-01-31, as its expiresAt says. Get a new one from the server that accepts it, and store it with its date.',
     ],
   ])
   far.expiresAt = 'soon'

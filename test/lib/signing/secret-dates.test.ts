@@ -196,7 +196,7 @@ test('operators read the name of the secret, and callers read warnings without i
   const dated = await datesOf(JSON.stringify({ password: 'any', expiresAt })).of(byPassword, anyTime)
   const lines = (findings: ReturnType<typeof dateFindings>) =>
     findings.map((finding) => `${finding.severity} ${describeFinding(finding)}`)
-  const sentence = `expired on ${expiresAt}, as its expiresAt says. Store a new secret of the authorization server, with its date.`
+  const sentence = `expired on ${expiresAt}, as its expiresAt says. Get a new one from the server that accepts it, and store it with its date.`
   assert.deepEqual(lines(dateFindings(dated)), [
     `mistake authorizationServer/theServer basicAuthRef: The secret tokenwell/test/the-password ${sentence}`,
   ])
