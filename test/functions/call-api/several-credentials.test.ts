@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { decodeJwt } from 'jose'
+import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import type { RawElements } from '../../support/elements/elements.ts'
 import {
@@ -11,6 +12,7 @@ import { writeSecret } from '../../support/functions/load-function.ts'
 import { plant } from '../../support/output/canary.ts'
 import { captureLog } from '../../support/output/captured-log.ts'
 import type { ReceivedCall, Script } from '../../support/servers/scripted-api.ts'
+import { startStrictZosConnectTokenServer } from '../../support/servers/strict-zos-connect-token-server.ts'
 
 /* Calls that carry several tokens, or user and password beside tokens: the original's allowed sets. */
 
@@ -304,10 +306,72 @@ test('a JWT with a jti is another one after a dead connection', async (t) => {
   assert.equal(new Set(sent).size, 3)
 })
 
-test('a JWT with a jti that was just made is not replaced after a 401', async (t) => {
-  const calls = await startWith(t, ['one'], () => ({ status: 401 }), once)
+test('a JWT with a jti is not replaced after a 401, however long the API took: it was made for this call', async (t) => {
+  const calls = await startWith(
+    t,
+    ['one'],
+    () => {
+      calls.age(11_000)
+      return { status: 401 }
+    },
+    once,
+  )
   assert.equal((await calls.call()).status, 401)
   assert.equal(calls.api.requests.length, 1)
+})
+
+test('a direct request carries all credentials too', async (t) => {
+  const { handler, api } = await startWith(t, ['basic', 'one', 'two'])
+  const request = { method: 'GET', path: '/orders/42', headers: { 'x-one': 'forged' } }
+  const result = (await handler(request, createLocalContext(Date.now(), 'call-api:c-conn'))) as { statusCode: number }
+  assert.equal(result.statusCode, 200)
+  const { authorization, one = '', two = '' } = credentialsIn(api.requests[0] as ReceivedCall)
+  assert.equal(authorization, basicValue)
+  assert.deepEqual(
+    [one.replace(/^Bearer /, ''), two].map((jwt) => decodeJwt(jwt).sub),
+    ['one', 'two'],
+  )
+})
+
+test('an API that takes a JWT of its own token server in a named header gets it beside an OAuth 2.0 token', async (t) => {
+  const server = await startStrictZosConnectTokenServer(t, {
+    credentials: { in: 'basic' },
+    token: { in: 'JSON', path: ['jwt'] },
+    api: { header: 'myJWT-header-name', scheme: 'Bearer' },
+  })
+  const calls = await startCallApiWithScriptedServers(t, undefined, {
+    elements: {
+      endpoint: { authenticationConfigRef: ['theConfig', 'theThirdParty'], host: server.origin },
+    },
+    moreElements: ({ ssl, keyStore, authorizationServer }) => ({
+      authToken: {
+        theThirdParty: {
+          authServerRef: 'jwtServer',
+          tokenResponse: { responseFormat: 'JSON', tokenPath: 'jwt' },
+          header: 'myJWT-header-name',
+        },
+      },
+      authorizationServer: {
+        ...authorizationServer,
+        jwtServer: { tokenEndpoint: server.tokenEndpoint, basicAuthRef: 'tokenCredential', sslCertsRef: 'jwtSsl' },
+      },
+      authData: { tokenCredential: { user: 'jwtuser', passwordSecret: 'tokenwell/local/jwt-password' } },
+      ssl: { ...ssl, jwtSsl: { trustStoreRef: 'jwtTrust' }, theApiSsl: { trustStoreRef: 'jwtTrust' } },
+      keyStore: { ...keyStore, jwtTrust: { location: 'tokenwell/local/jwt-ca' } },
+    }),
+  })
+  await writeSecret(calls.workspace, 'jwt-password', 'jwtpassword')
+  await writeSecret(calls.workspace, 'jwt-ca', server.certificate.caCertificate)
+  const { status, body } = await calls.call()
+  assert.deepEqual([status, String(body)], [200, '{"sub":"jwtuser"}'])
+  assert.equal(server.accepted.at(-1)?.headers.authorization?.replace(/\d+$/, ''), 'Bearer some-token-')
+
+  const [jwt = ''] = server.issued
+  server.revoke(jwt)
+  calls.age(11_000)
+  assert.equal((await calls.call()).status, 401, 'its invalid_token is about the token in Authorization')
+  assert.equal((await calls.call()).status, 200, 'that one is young now, so the JWT is replaced')
+  assert.equal(server.issued.length, 2)
 })
 
 test('a password that has changed is read again after a 401', async (t) => {
