@@ -44,6 +44,10 @@ const byAuthToken = (tokenRequest: object): RawElements => ({
 })
 const bodySecret = byAuthToken({ requestBody: { a: [{ secret: 'tokenwell/local/of-body' }] } })
 const inHeaders = byAuthToken({ userHeader: 'X-User', passwordHeader: 'X-Password' })
+const byBasic: RawElements = {
+  endpointConnection: { conn: { authenticationConfigRef: 'theUser', host: 'https://api.example.com' } },
+  authData: { theUser: { user: 'alice', passwordSecret: 'tokenwell/local/the-password' } },
+}
 const trust = { 'authorization-server-ca': caCertificate }
 
 /** The findings so many days from now, with these secrets by the last part of their names. */
@@ -291,4 +295,40 @@ test('the dates of a certificate in PKCS#12 are checked, too', async (t) => {
       /^mistake .*sslCertsRef: The secret tokenwell\/local\/client holds the certificate of CN=theClient, which expired on /,
     ],
   )
+})
+
+const basicPasswords: readonly (readonly [string, string, RegExp | undefined])[] = [
+  ['a password', 'correct: horse\n', undefined],
+  ['a password for this API', JSON.stringify({ password: 'x', hosts: ['api.example.com'] }), undefined],
+  [
+    'a password for another host',
+    JSON.stringify({ password: 'x', hosts: ['other.example.com'] }),
+    /^mistake endpointConnection\/conn authenticationConfigRef: .* is not allowed for api\.example\.com, the host of authData\/theUser/,
+  ],
+  [
+    'a password with a line break',
+    'two\nlines',
+    /^mistake endpointConnection\/conn authenticationConfigRef: .* holds a password with a line break or another control character/,
+  ],
+  [
+    'an empty text',
+    '',
+    /^mistake endpointConnection\/conn authenticationConfigRef: The secret tokenwell\/local\/the-password is empty\./,
+  ],
+  [
+    'a key',
+    pem(rsa),
+    /^mistake endpointConnection\/conn authenticationConfigRef: .* holds PEM, but the element needs a password/,
+  ],
+]
+for (const [title, secret, pattern] of basicPasswords)
+  test(`basic authentication to an API by ${title} ${pattern ? 'is a mistake' : 'causes no finding'}`, async (t) => {
+    assertLines(await inspect(t, byBasic, { 'the-password': secret }), pattern ? [pattern] : [])
+  })
+
+test('a password of an API that expires soon is a warning, and an expired one a mistake', async (t) => {
+  const secret = JSON.stringify({ password: 'x', expiresAt: new Date(Date.now() + 10 * day).toISOString() })
+  const place = 'endpointConnection\\/conn authenticationConfigRef: The secret tokenwell\\/local\\/the-password'
+  assertLines(await inspect(t, byBasic, { 'the-password': secret }), [new RegExp(`^warning ${place} expires on`)])
+  assertLines(await inspect(t, byBasic, { 'the-password': secret }, 20), [new RegExp(`^mistake ${place} expired on`)])
 })
