@@ -35,7 +35,7 @@ async function startEndpoint(t: TestContext) {
   return { server, call }
 }
 
-test('a header of the caller never stands beside a credential that a server could read as the same', async (t) => {
+test('a header of the caller is never sent beside a credential that a server could read as the same', async (t) => {
   const { server, call } = await startEndpoint(t)
   const forged = {
     'X-Token': 'forged',
@@ -50,7 +50,7 @@ test('a header of the caller never stands beside a credential that a server coul
   assert.doesNotMatch(String(server.requests[0]?.rawHeaders), /forged/)
 })
 
-test('a credential that is no header value, or is for a header of another purpose, is never sent or shown', async (t) => {
+test('a credential that is not a header value, or is for a header of another purpose, is never sent or shown', async (t) => {
   const { server, call } = await startEndpoint(t)
   const unfit: readonly Readonly<Record<string, string>>[] = [
     ...['the-token\r\nX-Admin: yes', 'the-token\n', ' the-token', 'the-token-\u00e4', ''].map((text) => ({
