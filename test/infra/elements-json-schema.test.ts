@@ -39,6 +39,15 @@ test('a value that the store accepts in several forms is valid in each', () => {
         assert(isValid(exampleElements(exampleIssuer, { builder, tokenConfig: { claims }, server: id ? { id } : {} })))
 })
 
+test('the members of an object that is an attribute are checked as attributes are', () => {
+  const withToken = (more: object) => ({ authToken: { theToken: { authServerRef: 'theServer', ...more } } })
+  const tokenRequest = { requestMethod: 'PUT', requestBody: { a: [{ b: { password: true } }] }, bodyFormat: 'JSON' }
+  assert(isValid(withToken({ tokenRequest, tokenResponse: { responseFormat: 'JSON', tokenPath: 'a.b' } })))
+  for (const wrong of [{ requestMethod: 'put' }, { requestMetod: 'PUT' }, { requestBody: '{}' }, { header: '' }])
+    assert(!isValid(withToken({ tokenRequest: wrong })), JSON.stringify(wrong))
+  assert(!isValid(withToken({ tokenResponse: { responseFormat: 'TEXT' } })))
+})
+
 test('an unknown kind, an unknown or missing attribute, a wrong value and an invalid id are not valid', () => {
   const wrong = [
     { ...exampleElements(exampleIssuer), zosconnect_oAuthConfig: {} },

@@ -294,6 +294,64 @@ test('the rows of a local token name each attribute of a jwtBuilder', () => {
   assert.deepEqual(Object.keys(ofLocalToken['jwtBuilder'] ?? {}), Object.keys(jwtBuilder.entries))
 })
 
+/** The members of the request and of the answer of an `authToken`, from one value to another. */
+const ofAuthToken: Readonly<
+  Record<'tokenRequest' | 'tokenResponse', Readonly<Record<string, readonly [Attributes, Attributes]>>>
+> = {
+  tokenRequest: {
+    requestMethod: [{}, { requestMethod: 'PUT' }],
+    credentialLocation: [
+      { requestBody: { a: 'b', user: { user: true } } },
+      { requestBody: { a: 'b', user: { user: true }, password: { password: true } }, credentialLocation: 'body' },
+    ],
+    header: [{}, { header: 'X-Login' }],
+    userHeader: [
+      { userHeader: 'X-A', passwordHeader: 'X-B' },
+      { userHeader: 'X-C', passwordHeader: 'X-B' },
+    ],
+    passwordHeader: [
+      { userHeader: 'X-A', passwordHeader: 'X-B' },
+      { userHeader: 'X-A', passwordHeader: 'X-C' },
+    ],
+    requestBody: [{ requestBody: { a: [{ b: 'c' }] } }, { requestBody: { a: [{ b: 'd' }] } }],
+    bodyFormat: [{ requestBody: { a: 'b' } }, { requestBody: { a: 'b' }, bodyFormat: 'form' }],
+  },
+  tokenResponse: {
+    tokenLocation: [
+      { responseFormat: 'Text', header: 'X-Token' },
+      { responseFormat: 'Text', header: 'X-Token', tokenLocation: 'header' },
+    ],
+    responseFormat: [{ tokenPath: 'a' }, { responseFormat: 'Text' }],
+    tokenPath: [{ tokenPath: 'a.b' }, { tokenPath: 'a.c' }],
+    header: [
+      { tokenLocation: 'header', header: 'X-A' },
+      { tokenLocation: 'header', header: 'X-B' },
+    ],
+    expiresPath: [
+      { tokenPath: 'a', expiresPath: 'b' },
+      { tokenPath: 'a', expiresPath: 'c' },
+    ],
+    expiresHeader: [
+      { tokenPath: 'a', expiresHeader: 'b' },
+      { tokenPath: 'a', expiresHeader: 'c' },
+    ],
+  },
+}
+for (const attribute of ['tokenRequest', 'tokenResponse'] as const) {
+  for (const [member, [from, to]] of Object.entries(ofAuthToken[attribute]))
+    test(`another ${member} in the ${attribute} of an authToken counts as other elements`, async () => {
+      const authorizationServer = { basicAuthRef: 'theUser' }
+      const withIt = (value: Attributes) =>
+        changed(theElements, { ...byAuthToken, authorizationServer, authToken: { [attribute]: value } })
+      assert.notEqual(await fingerprint(withIt(from)), await fingerprint(withIt(to)))
+    })
+
+  test(`the rows of ${attribute} name each of its members`, () => {
+    const { wrapped } = elementSchemas.authToken.entries[attribute]
+    assert.deepEqual(Object.keys(ofAuthToken[attribute]), Object.keys(wrapped.entries))
+  })
+}
+
 test('every attribute that counts is in an element that the connection is known to depend on', async () => {
   for (const kind of kinds)
     for (const [attribute, { counts, given = {} }] of Object.entries(table[kind])) {
