@@ -1,5 +1,5 @@
 import { describeFailure, type Failure } from '../base/tokenwell-error.ts'
-import { type Connection, isServed, type TokenConnection } from '../configuration/connection.ts'
+import { type Connection, isServed, type TokenConnection, tokensOf } from '../configuration/connection.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
@@ -33,9 +33,11 @@ export function createOutcomeLog(now: () => number) {
     /**
      * The outcome of one token of the connection: the one whose request failed last, and has not succeeded since. If no token
      * fails, the one that was obtained last. So the success of one token never hides the failure of another.
+     * @param connection without it, tokens that the elements have taken out count too
      */
-    of(connection: string): Outcome {
-      const all = [...(outcomes.get(connection)?.values() ?? [])]
+    of(name: string, connection?: Connection): Outcome {
+      const ids = connection && tokensOf(connection).map(({ authentication: { id } }) => id)
+      const all = [...(outcomes.get(name) ?? [])].flatMap(([id, each]) => (!ids || ids.includes(id) ? each : []))
       const latest = (at: (outcome: Outcome) => number) => all.toSorted((a, b) => at(b) - at(a))[0]
       const failing = latest((each) => (isFailing(each) ? (each.failedAt ?? 0) : -Infinity))
       if (failing && isFailing(failing)) return failing
@@ -89,7 +91,7 @@ export function createStatusReader(dependencies: StatusReaderDependencies) {
     return {
       ...listed,
       findings: [...findings, ...(connection ? await datesOf(connection) : [])],
-      outcome: outcomes.of(listed.name),
+      outcome: outcomes.of(listed.name, connection),
       clockOffsetMilliseconds: server === undefined ? 0 : clockOffsets.of(server),
     }
   }

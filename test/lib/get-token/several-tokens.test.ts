@@ -175,3 +175,12 @@ test('the last outcome of a connection is that of the token that fails', async (
   const outcome = await fleet.time.until(fleet.caller.outcome())
   assert.deepEqual([outcome?.failure, outcome?.obtainedAt], ['unreachable', undefined])
 })
+
+test('a token that the connection has lost is no longer its last outcome', async () => {
+  const fleet = createSeveralTokensFleet(dead('sessionServer'))
+  await assert.rejects(fleet.time.until(fleet.caller.get({ authentication: 'session' })))
+  await fleet.time.until(fleet.caller.get())
+  fleet.changeSeveral({ endpoint: { authenticationConfigRef: ['theConfig', 'signed'] } })
+  const outcome = await fleet.time.until(fleet.caller.outcome())
+  assert.deepEqual([outcome?.failure, outcome?.obtainedAt !== undefined], [undefined, true])
+})
