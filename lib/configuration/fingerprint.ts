@@ -26,7 +26,7 @@ function changesOfMeaning(_connection: Connection): readonly string[] {
 
 /**
  * A hash over everything in a connection that can change the issued token, how long it is used, or which requests are allowed.
- * Keys, the API, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid.
+ * Keys of assertions, the API, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid.
  */
 export function fingerprintOf(connection: Connection, changes = changesOfMeaning(connection)): string {
   const [main, ...others] = tokensOf(connection)

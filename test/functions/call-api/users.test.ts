@@ -66,3 +66,43 @@ test('a call is made for no user that the request would have to name, and for no
     assert.deepEqual([calls.api.requests.length, calls.tokens.requests.length], [0, 0])
   }
 })
+
+const ofLocalToken = (claimsFromRequest: object): CallApiWithScriptedServersOptions => ({
+  elements: { endpoint: { authenticationConfigRef: 'theLocalToken' }, builder: { audiences: 'theApi', jti: false } },
+  moreElements: () => ({ authTokenLocal: { theLocalToken: { tokenGeneratorRef: 'theBuilder', claimsFromRequest } } }),
+})
+
+test('a token that Tokenwell signs for a call has the user of its caller, and a 401 replaces that one alone', async (t) => {
+  let isRejected = false
+  const setting = ofLocalToken({ sub: { fromCaller: 'email' } })
+  const calls = await startCallApiWithScriptedServers(t, () => (isRejected ? { status: 401 } : {}), setting)
+  for (const email of ['alice', 'bob', 'alice'])
+    assert.equal((await calls.call({ authorizer: byJwt({ email }) })).status, 200)
+  const tokensNow = () => calls.api.requests.map(({ headers }) => bearerOf(headers))
+  const [alices, bobs, again] = tokensNow()
+  assert.deepEqual(
+    tokensNow().map((token) => decodeJwt(token).sub),
+    ['alice', 'bob', 'alice'],
+  )
+  assert.equal(again, alices)
+  calls.age(11_000)
+  isRejected = true
+  await calls.call({ authorizer: byJwt({ email: 'bob' }) })
+  isRejected = false
+  await calls.call({ authorizer: byJwt({ email: 'alice' }) })
+  const [rejected, replacing, unharmed] = tokensNow().slice(3)
+  assert.equal(rejected, bobs)
+  assert.notEqual(replacing, bobs)
+  assert.equal(decodeJwt(replacing ?? '').sub, 'bob')
+  assert.equal(unharmed, alices)
+  assert.equal((await calls.call()).status, 403, 'a caller without a JWT')
+  assert.equal(calls.tokens.requests.length, 0)
+})
+
+test('no call carries a token that Tokenwell signs for a user whom the request would have to name', async (t) => {
+  for (const claimsFromRequest of [{ sub: true }, { sub: ['alice'] }, { tenant: ['north'] }]) {
+    const calls = await startCallApiWithScriptedServers(t, undefined, ofLocalToken(claimsFromRequest))
+    const answer = await calls.call({ headers: { 'claim.sub': 'alice' }, query: 'claim.sub=alice' })
+    assert.deepEqual([answer.status, calls.api.requests.length], [400, 0])
+  }
+})
