@@ -9,6 +9,8 @@ import { disabledFingerprint } from './fingerprint.ts'
 
 /** The longest time that an instance uses elements that have changed. */
 const maximumAgeMilliseconds = 60_000
+/** The same for a connection without tokens: its calls read no record of the fleet that would tell that it is disabled. */
+const tokenlessAgeMilliseconds = 30_000
 /** The wait after a failed reload, and after a connection was found to be disabled, before the elements are read again. */
 const pauseMilliseconds = 10_000
 /** The longest wait for a connection's elements: with and without a usable cached connection. */
@@ -101,7 +103,8 @@ export function createConnectionCache({
     const startedAt = now()
     const connection = await resolve(name)
     log({ event: 'connection_resolved', connection: name, milliseconds: now() - startedAt })
-    const entry = { connection, readAgainAt: now() + maximumAgeMilliseconds }
+    const maximumAge = connection.grant === undefined ? tokenlessAgeMilliseconds : maximumAgeMilliseconds
+    const entry = { connection, readAgainAt: now() + maximumAge }
     entries.set(name, entry)
     return known(entry)
   }

@@ -6,7 +6,11 @@ import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
 import { tokensOf } from '../../../lib/configuration/connection.ts'
 import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { ElementStoreError, type ElementStoreErrorCode } from '../../../lib/configuration/element-store.ts'
-import { ConfigurationError, UnknownConnectionError } from '../../../lib/configuration/finding.ts'
+import {
+  ConfigurationError,
+  ConnectionDisabledError,
+  UnknownConnectionError,
+} from '../../../lib/configuration/finding.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import {
   configurationErrorOf,
@@ -102,6 +106,18 @@ function changingConnections(first: RawElements = theFirst) {
 async function fingerprintAt(elements: RawElements): Promise<string> {
   return (await changingConnections(elements).connections.get('conn')).fingerprint
 }
+
+test('a connection without tokens is stopped within 30 s, as others are by the record of the fleet', async () => {
+  const tokenless = (endpoint: object): RawElements => ({
+    endpointConnection: { conn: { authenticationConfigRef: 'basic', host: 'https://api.example.com', ...endpoint } },
+    authData: { basic: { user: 'alice', passwordSecret: 'tokenwell/local/basic' } },
+  })
+  const { elements, clock, connections } = changingConnections(tokenless({}))
+  await connections.get('conn')
+  elements.change(tokenless({ disabled: true }))
+  clock.now = 30_000
+  await assert.rejects(connections.get('conn'), ConnectionDisabledError)
+})
 
 test('elements that have changed are in force after 60 s, to the millisecond', async () => {
   const { elements, far, clock, scope } = changingConnections()
