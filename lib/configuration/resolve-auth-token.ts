@@ -1,6 +1,6 @@
 import type { AuthTokenCredentials, AuthTokenRequest, AuthTokenResponse } from './auth-token.ts'
 import { refuseMistakes } from './auth-token-mistakes.ts'
-import type { ServedConnection } from './connection.ts'
+import type { ResolvedAuthorizationServer, ServedConnection } from './connection.ts'
 import type { AuthorizationServer, AuthToken, ElementReference } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
@@ -22,7 +22,7 @@ export function resolveAuthToken(
   const origin = { element, attributes, server, authData: graph.get('authData', server?.basicAuthRef) }
   refuseMistakes(origin, resolution.findings)
   resolution.advice?.onAuthToken(origin, authorizationServer)
-  const client = resolveClient(resolution, attributes, server)
+  const client = resolveClient(resolution, attributes, server, authorizationServer)
   const request = resolveRequest(attributes, server)
   const response = resolveResponse(attributes)
   const carrier = resolveCarrier(resolution, element, attributes, { tokenRetryCheckLevel: 1 })
@@ -38,11 +38,12 @@ export function resolveAuthToken(
   }
 }
 
-/** What authenticates the request: a JWT, a user with a password, or nothing that this element names. */
+/** What authenticates the request: a JWT, a user with a password, a client certificate, or only a secret in a header or in the body. */
 function resolveClient(
   resolution: Resolution,
   { jwtAuthenticationTokenRef, authServerRef }: AuthToken,
   server: AuthorizationServer | undefined,
+  resolved: ResolvedAuthorizationServer | undefined,
 ): Pick<ServedConnection, 'clientId' | 'clientAuthentication'> | undefined {
   if (jwtAuthenticationTokenRef !== undefined) {
     const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'token_server')
@@ -57,9 +58,12 @@ function resolveClient(
       clientId: authData.user,
       clientAuthentication: { method: 'client_secret_basic', passwordSecret: authData.passwordSecret },
     }
-  return server?.basicAuthRef === undefined
-    ? { clientId: 'anonymous', clientAuthentication: { method: 'none', sendClientId: false } }
-    : undefined
+  if (server?.basicAuthRef !== undefined) return undefined
+  const hasCertificate = resolved?.tls.clientCertificate !== undefined
+  return {
+    clientId: 'anonymous',
+    clientAuthentication: hasCertificate ? { method: 'tls_client_auth' } : { method: 'none', sendClientId: false },
+  }
 }
 
 function resolveRequest(

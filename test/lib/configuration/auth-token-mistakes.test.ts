@@ -431,3 +431,20 @@ test('an authToken has a path as JSONPath or as names, and JSON is the format of
     assert.deepEqual(grant.response, { token: { in: 'json', path: ['data', 'token'] } })
   }
 })
+
+test('an authToken whose only credential is a client certificate authenticates by it, without a warning', async (t) => {
+  const made = elements({ server: { basicAuthRef: undefined, sslCertsRef: 'theSsl' } })
+  const withCertificate = {
+    ...made,
+    ssl: { ...made['ssl'], theSsl: { keyStoreRef: 'theIdentity' } },
+    keyStore: { ...made['keyStore'], theIdentity: { location: 'tokenwell/local/identity' } },
+  }
+  const { clientAuthentication, grant, warnings } = await resolveConn(t, withCertificate)
+  assert.deepEqual(clientAuthentication, { method: 'tls_client_auth' })
+  assert(grant.type === 'authToken')
+  assert.deepEqual(grant.request.credentials, { in: 'nowhere' })
+  assert.deepEqual(
+    warnings.filter(({ element }) => element?.kind === 'authToken'),
+    [],
+  )
+})
