@@ -59,7 +59,7 @@ test('without a host, the API is that of the connection', async (t) => {
   assert.match(api[0] ?? '', /register a key of Tokenwell at the API of the connection conn:/)
 })
 
-test('a token server that is no OAuth server is named, with the files for its password and the secrets in its body', async (t) => {
+test('a token server with its own form of request is named, with the files for its password and the secrets in its body', async (t) => {
   const elements = severalTokens({
     session: {
       tokenRequest: {
@@ -80,7 +80,7 @@ test('a token server that is no OAuth server is named, with the files for its pa
   assert.ok(!made.includes('tokenwell/local/session-password') && !made.includes('tokenwell/local/app'))
 })
 
-test('the password for an API is never made, and the file for it is printed', async (t) => {
+test('the password for an API is never made, and the path of its file is printed', async (t) => {
   const elements: RawElements = {
     endpointConnection: { conn: { authenticationConfigRef: 'theUser', host: 'https://api.example.com' } },
     authData: { theUser: { user: 'robot', passwordSecret: 'tokenwell/local/api-password' } },
