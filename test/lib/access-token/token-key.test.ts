@@ -20,6 +20,7 @@ interface Fields extends Omit<TokenRequest, 'password'> {
 const fields: fc.Arbitrary<Fields> = fc.record(
   {
     connection: name,
+    authentication: name,
     grantType: name,
     scope: names,
     resource: names,
@@ -54,6 +55,9 @@ function neighboursOf(one: Fields): readonly Fields[] {
       listsNear(Object.entries(one[field] ?? {}).flat()).map((near) => ({ ...one, [field]: ofPairs(near) })),
     ),
     ...textsNear(one.subject ?? '').map((near) => ({ ...one, subject: near })),
+    ...textsNear(one.authentication ?? '').map((near) => ({ ...one, authentication: near })),
+    { ...one, authentication: one.subject ?? '', subject: one.authentication ?? '' },
+    { ...one, authentication: one.audience ?? '', audience: one.authentication ?? '' },
     { ...one, claims: one.userClaims ?? {}, userClaims: one.claims ?? {} },
     { ...one, claims: one.further, further: one.claims ?? {} },
     { ...one, userClaims: { sub: one.subject ?? '' } },
@@ -92,7 +96,7 @@ function ofPairs(inTurn: readonly string[]): Record<string, string> {
 
 /** The content of a request in a form that can be compared. */
 function asked({ scope, resource, password, further, ...rest }: TokenRequest): string {
-  const { connection, audience, username, subject, claims, userClaims } = rest
+  const { connection, authentication, audience, username, subject, claims, userClaims } = rest
   const hasClaims = [subject, claims, userClaims].some((each) => each !== undefined)
   const set = (values: readonly string[] = []) => [...new Set(values)].sort()
   const parameters = Object.keys(further)
@@ -100,6 +104,7 @@ function asked({ scope, resource, password, further, ...rest }: TokenRequest): s
     .map((key) => [key, further[key]])
   return JSON.stringify({
     connection,
+    authentication,
     audience,
     username,
     password: password?.reveal(),
@@ -193,6 +198,8 @@ test('each field that can change the token changes the key', () => {
     { ...base, subject: 'a' },
     { ...base, claims: { a: 'b' } },
     { ...base, userClaims: { a: 'b' } },
+    { ...base, authentication: 'a' },
+    { ...base, authentication: 'b' },
   ]
   assert.equal(new Set([base, ...changed].map(tokenKey)).size, changed.length + 1)
 })
@@ -233,5 +240,9 @@ test('the form of a token key does not change, as two versions may share records
   assert.equal(
     tokenKey({ connection: 'conn', ...claims, further: {} }),
     '["conn",[],[],null,null,null,[],{"subject":"s","claims":[["a","2"],["b","1"]],"userClaims":[["c","3"]]}]',
+  )
+  assert.equal(
+    tokenKey({ connection: 'conn', authentication: 'session', further: {} }),
+    '["conn",[],[],null,null,null,[],{"authentication":"session"}]',
   )
 })

@@ -446,3 +446,34 @@ test('the names, texts and secret names of headers count, and the case of a name
   const none = changed(theElements, { authorizationServer: { headers: {} } })
   assert.equal(await fingerprint(none), await fingerprint(theElements))
 })
+
+test('each token of a connection counts, and the order of those beside the main one does not', async () => {
+  const local = { theLocalToken: { tokenGeneratorRef: 'theBuilder', header: 'X-Local' } }
+  const session = {
+    theAuthToken: { authServerRef: 'theServer', header: 'X-Session', tokenResponse: { tokenPath: 'token' } },
+  }
+  const named = (authenticationConfigRef: string | readonly string[], more: RawElements = {}) =>
+    fingerprint({
+      ...theElements,
+      authToken: session,
+      authTokenLocal: local,
+      ...more,
+      endpointConnection: { conn: { authenticationConfigRef } },
+    })
+  const all = [
+    await named('theConfig'),
+    await named(['theConfig', 'theAuthToken']),
+    await named(['theConfig', 'theLocalToken']),
+    await named(['theConfig', 'theAuthToken', 'theLocalToken']),
+    await named(['theAuthToken', 'theLocalToken']),
+    await named(['theLocalToken', 'theAuthToken']),
+    await named(['theConfig', 'theLocalToken'], {
+      authTokenLocal: { theLocalToken: { ...local.theLocalToken, cacheTokensWithJti: true } },
+    }),
+  ]
+  assert.equal(new Set(all).size, all.length)
+  assert.equal(all[0], await fingerprint(theElements), 'its only token')
+  assert.equal(await named(['theConfig']), all[0])
+  assert.equal(await named(['theConfig', 'theLocalToken', 'theAuthToken']), all[3])
+  assert.equal(await named(['theLocalToken', 'theConfig', 'theAuthToken']), all[3], 'the OAuth token is the main one')
+})

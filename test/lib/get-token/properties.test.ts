@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { createSeveralTokensFleet, sessionToken } from '../../support/virtual/several-tokens.ts'
 import {
   createTokensInVirtualTime,
   virtualRefusal,
@@ -122,5 +123,47 @@ test('a token that is handed out lives as long as the answer says', async () => 
       },
     ),
     { numRuns: 200 },
+  )
+})
+
+const servers = ['theServer', 'sessionServer'] as const
+const tokensOfServers = { theServer: undefined, sessionServer: 'session' } as const
+const someFaults = fc.record({
+  theServer: fc.array(fc.boolean(), { minLength: 1, maxLength: 4 }),
+  sessionServer: fc.array(fc.boolean(), { minLength: 1, maxLength: 4 }),
+})
+
+test('whichever token servers of a connection fail and when, each request gets the token that it names, and no other one suffers', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      someFaults,
+      fc.array(fc.record({ wait: fc.nat(120_000), isRejected: fc.boolean() }), { minLength: 1, maxLength: 6 }),
+      async (faults, steps) => {
+        const count = { theServer: 0, sessionServer: 0 }
+        const fleet = createSeveralTokensFleet(({ server }) => {
+          const of = server === 'theServer' ? 'theServer' : 'sessionServer'
+          if (faults[of][count[of]++ % faults[of].length]) throw new UnreachableError('connection refused')
+          return of === 'theServer' ? virtualToken() : sessionToken()
+        })
+        for (const { wait, isRejected } of steps) {
+          await fleet.time.advance(wait)
+          for (const server of servers) {
+            const request = { ...(tokensOfServers[server] && { authentication: tokensOfServers[server] }) }
+            const [first] = await fleet.time.until(Promise.allSettled([fleet.caller.get(request)]))
+            if (first.status === 'rejected') {
+              assert.ok(faults[server].includes(true), `${server} is fine`)
+              continue
+            }
+            const { id, accessToken } = first.value.token
+            assert.equal(accessToken.reveal().startsWith('some-session'), server === 'sessionServer')
+            if (isRejected)
+              await fleet.time.until(Promise.allSettled([fleet.caller.get({ ...request, rejectedTokenId: id })]))
+          }
+          await fleet.time.until(fleet.caller.get({ authentication: 'signed' }))
+          await fleet.time.until(fleet.refresher.warm())
+        }
+      },
+    ),
+    { numRuns: 20 },
   )
 })
