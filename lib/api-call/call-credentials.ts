@@ -1,4 +1,5 @@
 import type { CallerRequest } from '../access-token/token.ts'
+import { allEnded } from '../base/all-ended.ts'
 import { describeFailure } from '../base/tokenwell-error.ts'
 import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
 import type { Connection } from '../configuration/connection.ts'
@@ -64,7 +65,7 @@ export function createCredentialIssuer({ tokens, secrets, now, log }: Credential
   async function issue(need: CallNeed): Promise<CallCredentials> {
     const { connection, api, request, deadline } = need
     const wanted = wantedTokens(connection, request)
-    const carried = await Promise.all(wanted.map((each) => carriedTokens.get(each, deadline)))
+    const carried = await allEnded(wanted.map((each) => carriedTokens.get(each, deadline)))
     // For some seconds after `hostFrom` was set, memory may have a main token of the earlier elements.
     const [main, ...others] = carried
     const isEarlier = main && 'hostFrom' in api && !main.token.passedOn
@@ -101,7 +102,7 @@ function createCallCredentials(
     },
 
     async next() {
-      if (isSent) carried = await Promise.all(carried.map((each) => carriedTokens.unsent(each, deadline)))
+      if (isSent) carried = await allEnded(carried.map((each) => carriedTokens.unsent(each, deadline)))
       isSent = true
       const { basicAuthentication: basic } = configured
       return credentialHeaders(carried, basic && password && { ...basic, password: password.password })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { startCaller } from '../../support/functions/function-caller.ts'
 import {
   startIssueTokenWithScriptedServer,
   tokenAnswer,
@@ -140,4 +141,20 @@ test('GET /connections shows user and password by the id of their element, and n
     warnings: [],
   })
   assert.doesNotMatch(JSON.stringify(body), /orders@example\.com|tokenwell\/local/)
+})
+
+test('behind a JWT authorizer a connection without tokens is listed for its own callers only', async (t) => {
+  const { workspace } = await startIssueTokenWithScriptedServer(t, basicOnly, () => tokenAnswer())
+  const { http } = await startCaller(workspace, { TOKENWELL_CONNECTIONS_CLAIM: 'connections' })
+  const authorizer = (connections: string) => ({
+    jwt: { claims: { iss: 'https://idp.example', sub: 'a', connections } },
+  })
+  const namesFor = async (connections: string) => {
+    const { body } = await http({ ...list, authorizer: authorizer(connections) })
+    return (body['connections'] as Record<string, unknown>[]).map(({ connection, usable }) => [connection, usable])
+  }
+  assert.deepEqual(await namesFor('conn'), [['conn', true]])
+  assert.deepEqual(await namesFor('other'), [])
+  const refused = await http({ ...tokenRequest('conn'), authorizer: authorizer('other') })
+  assert.equal(refused.status, 403, 'the right is checked before the request')
 })

@@ -92,6 +92,18 @@ for (const [title, names, tokens, basic] of allowed)
     assert.deepEqual(await summaryOf(t, elementsWith(names)), { tokens, basic, warnings: [] })
   })
 
+test('a connection with user and password only has callers, certificates and an alias like any other', async (t) => {
+  const endpoint = { directInvocation: true, clientCertificateSubjects: 'C=DE,O=Example,CN=orders' }
+  const connection = await resolveAnyConn(t, elementsWith('basic', { endpoint }))
+  assert.deepEqual(connection.clientCertificateSubjects, ['C=DE,O=Example,CN=orders'])
+  assert.deepEqual(tokensOf(connection), [])
+  const warnings = await findingsOf(t, elementsWith('basic', { endpoint: { ...endpoint, warm: true } }))
+  assert.match(
+    warnings.join(),
+    /endpointConnection\/conn warm: It has no effect: the connection has no token\. Take it out\./,
+  )
+})
+
 test('an authData with the id of a token is not meant', async (t) => {
   const elements = elementsWith(['one'])
   const authData = { one: { user: 'u', passwordSecret: 'tokenwell/local/p' } }
