@@ -9,6 +9,7 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { assertLines, elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { localTokenElements } from '../../support/elements/local-token-elements.ts'
 import { packPkcs12 } from '../../support/servers/client-certificate.ts'
 import { startIfThere } from '../../support/servers/real-server.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
@@ -331,4 +332,26 @@ test('a password of an API that expires soon is a warning, and an expired one a 
   const place = 'endpointConnection\\/conn authenticationConfigRef: The secret tokenwell\\/local\\/the-password'
   assertLines(await inspect(t, byBasic, { 'the-password': secret }), [new RegExp(`^warning ${place} expires on`)])
   assertLines(await inspect(t, byBasic, { 'the-password': secret }, 20), [new RegExp(`^mistake ${place} expired on`)])
+})
+
+test('the key of a token that Tokenwell signs is for the host of the connection, and for none without it', async (t) => {
+  const elementsWith = (endpoint: object) => ({
+    ...localTokenElements({ builder: { ...ownKey, jti: false }, endpoint: { ...endpoint } }),
+    keyStore: {
+      theKeys: { location: 'tokenwell/local/the-key' },
+      theTrust: { location: 'tokenwell/local/authorization-server-ca' },
+    },
+    ssl: { defaultSSLConfig: { trustStoreRef: 'theTrust' } },
+  })
+  const withHosts = (...hosts: readonly string[]) => ({
+    'the-key': JSON.stringify({ ...rsa.export({ format: 'jwk' }), hosts }),
+  })
+  const host = { host: 'https://api.example.com' }
+  assert.deepEqual(await inspect(t, elementsWith(host), withHosts('api.example.com')), [])
+  assertLines(await inspect(t, elementsWith(host), withHosts('other.example.com')), [
+    /the-key is not allowed for api\.example\.com, the host of endpointConnection\/conn/,
+  ])
+  assertLines(await inspect(t, elementsWith({}), withHosts('api.example.com')), [
+    /the-key is only for the hosts that it lists, but endpointConnection\/conn does not say which host gets/,
+  ])
 })
