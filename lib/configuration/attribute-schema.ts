@@ -32,14 +32,16 @@ export function reference(kind: string) {
 }
 
 const authenticationMessage = 'the id of one element, or a list of ids'
+const separatedMessage = `${authenticationMessage} such as ["myConfig", "myToken"]. A comma or a blank does not separate ids`
 /** A list once it is read, with ids that occur twice. The ids are of elements of several kinds. */
 export const authenticationConfigRef = v.pipe(
   v.union([text(), v.array(text())], authenticationMessage),
   v.description(
     'The ids of the oAuthConfig, authToken, authTokenLocal and authData elements that authenticate API calls.',
   ),
+  v.check((ids) => ![ids].flat().some((id) => /[\s,]/.test(id)), separatedMessage),
+  v.check((ids) => ids.length > 0 && [ids].flat().every(isElementId), authenticationMessage),
   v.transform((ids): readonly string[] => [ids].flat()),
-  v.check((ids) => ids.length > 0 && ids.every(isElementId), authenticationMessage),
 )
 
 export const flag = v.pipe(

@@ -2,28 +2,40 @@ import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import { flag, oneOf, text } from './attribute-schema.ts'
 import { complaintsOfBody } from './body-leaf.ts'
-import { whyHeaderRefused, whyNoCredential } from './refused-header.ts'
+import { headerNameMessage, whyHeaderRefused, whyNoCredential } from './refused-header.ts'
 import { isHeaderName } from './value-syntax.ts'
 
 /* The attributes of `authToken` and `authTokenLocal`. */
 
-const headerMessage = 'the name of an HTTP header that a request may set'
-/** In lower case once it is read. */
-const headerName = (description: string) =>
+/** In lower case once it is read. The complaint is a whole sentence. */
+const header = (description: string, complain: (name: string) => string | undefined) =>
   v.pipe(
-    text(headerMessage),
+    text('the name of an HTTP header'),
     v.description(description),
-    v.check((name) => isHeaderName(name) && whyHeaderRefused(name) === undefined, headerMessage),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return
+      const message = isHeaderName(dataset.value) ? complain(dataset.value) : headerNameMessage
+      if (message !== undefined) addIssue({ message })
+    }),
     v.transform((name) => name.toLowerCase()),
   )
 
-const carrierMessage = 'the name of an HTTP header that can carry a token'
-const carrier = v.pipe(
-  text(carrierMessage),
-  v.description('The header of API calls that carries the token.'),
-  v.check((name) => isHeaderName(name) && whyNoCredential(name) === undefined, carrierMessage),
-  v.transform((name) => name.toLowerCase()),
-)
+const requestHeader = (description: string) =>
+  header(description, (name) => {
+    const why = whyHeaderRefused(name)
+    return why && `The header ${name} can't carry credentials: ${why}. Name another header.`
+  })
+
+const answerHeader = (description: string) =>
+  header(
+    description,
+    (name) => whyHeaderRefused(name) && `The header ${name} of an answer is for something else. Name another header.`,
+  )
+
+const carrier = header('The header of API calls that carries the token.', (name) => {
+  const why = whyNoCredential(name)
+  return why && `The header ${name} can't carry a token: ${why}. Name another header.`
+})
 
 /** How API calls carry the token, and which tokens are kept. */
 export const tokenUse = {
@@ -52,9 +64,9 @@ export const tokenRequest = v.pipe(
   v.strictObject({
     requestMethod: v.exactOptional(v.picklist(['GET', 'PUT', 'POST'], 'GET, PUT or POST')),
     credentialLocation: v.exactOptional(v.picklist(['header', 'body'], 'header or body')),
-    header: v.exactOptional(headerName('The header that has the credentials.')),
-    userHeader: v.exactOptional(headerName('The header that has the user alone.')),
-    passwordHeader: v.exactOptional(headerName('The header that has the password alone.')),
+    header: v.exactOptional(requestHeader('The header that has the credentials.')),
+    userHeader: v.exactOptional(requestHeader('The header that has the user alone.')),
+    passwordHeader: v.exactOptional(requestHeader('The header that has the password alone.')),
     requestBody: v.exactOptional(requestBody),
     bodyFormat: v.exactOptional(v.picklist(['JSON', 'form'], 'JSON or form')),
   }),
@@ -83,9 +95,9 @@ export const tokenResponse = v.pipe(
     tokenLocation: v.exactOptional(v.picklist(['header', 'body'], 'header or body')),
     responseFormat: v.exactOptional(v.picklist(['Text', 'JSON'], 'Text or JSON')),
     tokenPath: v.exactOptional(memberPath('The members that lead to the token.')),
-    header: v.exactOptional(headerName('The header that has the token.')),
+    header: v.exactOptional(answerHeader('The header that has the token.')),
     expiresPath: v.exactOptional(memberPath('The members that lead to the end of the token, or to its lifetime.')),
-    expiresHeader: v.exactOptional(headerName('The header that has the end of the token, or its lifetime.')),
+    expiresHeader: v.exactOptional(answerHeader('The header that has the end of the token, or its lifetime.')),
   }),
   v.description('Where the answer has the token, and when the token ends.'),
 )

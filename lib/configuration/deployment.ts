@@ -63,29 +63,40 @@ export function checkSecretNames(readings: readonly ElementReading[], deployment
     const attributes: readonly string[] =
       (secretNames as Partial<Record<Kind, readonly string[]>>)[reference.kind] ?? []
     return attributes.flatMap((attribute) =>
-      secretsNamedBy((read as Record<string, unknown>)[attribute]).flatMap((name): Finding[] => {
-        const sentence = whyNotHere(name, deployment)
+      secretsNamedBy((read as Record<string, unknown>)[attribute]).flatMap((named): Finding[] => {
+        const sentence = whyNotHere(named, deployment)
         return sentence === undefined ? [] : [{ severity: 'mistake', element: reference, attribute, sentence }]
       }),
     )
   })
 }
 
-function secretsNamedBy(value: unknown): readonly string[] {
-  if (typeof value === 'string') return [value]
-  if (isJsonObject(value) && 'requestBody' in value) return secretsInBody(value['requestBody'])
-  const references = isJsonObject(value) ? Object.values(value).filter(isJsonObject) : []
-  return references.flatMap(({ secret }) => (typeof secret === 'string' ? [secret] : []))
+interface NamedSecret {
+  readonly name: string
+  /** What holds the name, as the subject of a sentence. */
+  readonly place: string
 }
 
-function whyNotHere(name: string, deployment: Deployment): string | undefined {
+function secretsNamedBy(value: unknown): readonly NamedSecret[] {
+  if (typeof value === 'string') return [{ name: value, place: 'It' }]
+  if (!isJsonObject(value)) return []
+  if ('requestBody' in value)
+    return secretsInBody(value['requestBody']).map((name) => ({ name, place: 'The value of secret in requestBody' }))
+  return Object.entries(value).flatMap(([header, member]) =>
+    isJsonObject(member) && typeof member['secret'] === 'string'
+      ? [{ name: member['secret'], place: `The value of secret for the header ${header}` }]
+      : [],
+  )
+}
+
+function whyNotHere({ name, place }: NamedSecret, deployment: Deployment): string | undefined {
   const prefix = secretPrefix(deployment)
   const isOfAnotherStage = /^tokenwell\/[^/]+\//.test(name) && !name.startsWith(prefix)
   if (isOfAnotherStage)
-    return `It names a secret of another stage. Name a secret under ${prefix}, or pass the other stage to npm run validate with --stage.`
+    return `${place} names a secret of another stage. Name a secret under ${prefix}, or pass the other stage to npm run validate with --stage.`
   if (!isNameOfSecret(name, prefix))
-    return `It must be the name of a secret under ${prefix}, such as ${prefix}my-key. An element never holds the secret itself.`
+    return `${place} must be the name of a secret under ${prefix}, such as ${prefix}my-key. An element never holds the secret itself.`
   return isReservedSecret(name, deployment)
-    ? `It must name another secret: the secret of the cache and the secrets under ${prefix}jwk/ are reserved for Tokenwell.`
+    ? `${place} must name another secret: the secret of the cache and the secrets under ${prefix}jwk/ are reserved for Tokenwell.`
     : undefined
 }

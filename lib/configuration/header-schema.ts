@@ -1,14 +1,14 @@
 import * as v from 'valibot'
 import { isJsonObject } from '../base/decoding.ts'
 import { object } from './attribute-schema.ts'
-import { whyHeaderRefused } from './refused-header.ts'
+import { headerNameMessage, whyHeaderRefused } from './refused-header.ts'
 import { isHeaderName, isHeaderValue } from './value-syntax.ts'
 
 /** The value of a header, or the name of the secret that holds it. */
 export type HeaderValue = string | { readonly secret: string }
 
 function complainOf(name: string, value: unknown): readonly string[] {
-  if (!isHeaderName(name)) return ["A header name may have only letters, digits and !#$%&'*+-.^_`|~ (RFC 9110)."]
+  if (!isHeaderName(name)) return [headerNameMessage]
   const refused = whyHeaderRefused(name)
   if (refused !== undefined) return [`Take out the header ${name}: ${refused}.`]
   if (isSecretReference(value)) return []

@@ -106,6 +106,8 @@ function variableIn(value: unknown): string | undefined {
   if (name === undefined) return undefined
   // Only a valid name is shown, as the value may be a secret in the wrong place.
   const shown = /^[\w.-]{1,64}$/.test(name) ? ` ${name}` : ''
+  if (isJsonObject(value) && 'requestBody' in value)
+    return `It holds the server.xml variable${shown}. Tokenwell does not replace variables. In requestBody, write { "user": true } in place of the user, and { "password": true } in place of the password. Elsewhere write the value itself.`
   return `It holds the server.xml variable${shown}. Tokenwell does not replace variables: write the value itself.`
 }
 
@@ -113,8 +115,9 @@ function whyNotHere(kind: Kind, known: readonly string[], name: string): string 
   const dropped = droppedAttributes[kind]
   if (dropped && Object.hasOwn(dropped, name)) return String(dropped[name])
   const others = kinds.filter((other) => Object.hasOwn(elementSchemas[other].entries, name))
-  if (others.length > 0) return `There is no such attribute. It is an attribute of ${others.join(' and of ')}.`
   const nearest = nearestName(name, known)
+  const hint = nearest ? ` Did you mean ${nearest}?` : ''
+  if (others.length > 0) return `There is no such attribute. It is an attribute of ${others.join(' and of ')}.${hint}`
   if (nearest) return `There is no such attribute. Did you mean ${nearest}?`
   if (soundsSecret(name)) return `There is no such attribute, and its name suggests a secret. ${keepInStore}`
   const attributes = known.join(', ')

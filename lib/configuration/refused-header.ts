@@ -1,5 +1,8 @@
 /* Why an element must not set a header. The schema asks, and so does the code that sends the header. */
 
+/** For a text that is not the name of a header. */
+export const headerNameMessage = "A header name may have only letters, digits and !#$%&'*+-.^_`|~ (RFC 9110)."
+
 const byTokenwell = 'Tokenwell sets it itself'
 const ofConnection = 'it is about one network connection, not about the request'
 /** Why an element must not set these headers. */

@@ -98,12 +98,17 @@ const members: readonly (readonly [string, Changes, RegExp])[] = [
   [
     'a header that Tokenwell sets itself',
     { request: { header: 'Content-Type' } },
-    /tokenRequest: The member header must be the name of an HTTP header that a request may set\./,
+    /tokenRequest: The member header: The header Content-Type can't carry credentials: Tokenwell sets it itself\. Name another header\.$/,
   ],
   [
     'a header with a blank',
     { response: { tokenLocation: 'header', header: 'X Token' } },
-    /tokenResponse: The member header must be the name of an HTTP header/,
+    /tokenResponse: The member header: A header name may have only letters, digits and /,
+  ],
+  [
+    'a header of an answer that never has a token',
+    { response: { tokenLocation: 'header', header: 'Content-Type' } },
+    /tokenResponse: The member header: The header Content-Type of an answer is for something else\. Name another header\.$/,
   ],
   [
     'a text template as body',
@@ -113,7 +118,7 @@ const members: readonly (readonly [string, Changes, RegExp])[] = [
   [
     'a variable in a body',
     { request: { requestBody: { user: '$' + '{userid}' } } },
-    /tokenRequest: It holds the server\.xml variable userid\./,
+    /tokenRequest: It holds the server\.xml variable userid\. .* write \{ "user": true \} in place of the user, and \{ "password": true \} in place of the password\. Elsewhere write the value itself\.$/,
   ],
   [
     'a body that is one leaf',
@@ -133,7 +138,7 @@ const members: readonly (readonly [string, Changes, RegExp])[] = [
   [
     'a leaf with a secret of another stage',
     { request: { requestBody: { a: [{ b: { secret: 'tokenwell/prod/key' } }] } } },
-    /tokenRequest: It names a secret of another stage\./,
+    /tokenRequest: The value of secret in requestBody names a secret of another stage\./,
   ],
   [
     'a signed token in the body',

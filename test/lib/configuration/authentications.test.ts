@@ -196,6 +196,16 @@ const refused: readonly (readonly [string, RawElements, readonly RegExp[]])[] = 
     }),
     [/authenticationConfigRef: It names 9 elements, but an API call has at most 8 credentials\./],
   ],
+  ...['main,one', 'main one', ['main, one']].map(
+    (named) =>
+      [
+        `ids that ${JSON.stringify(named)} separates as server.xml does`,
+        elementsWith(named),
+        [
+          /authenticationConfigRef: It must be .* a list of ids such as \["myConfig", "myToken"\]\. A comma or a blank does not separate ids\. The value is (another text|a list)\.$/,
+        ],
+      ] as const,
+  ),
   ['an empty list', elementsWith([]), [/authenticationConfigRef: It must be the id of one element, or a list of ids/]],
 ]
 for (const [title, elements, patterns] of refused)
@@ -215,12 +225,19 @@ test('no token is in a header that a server reads for another purpose', async (t
     'TE',
     'If-Match',
   ]
-  for (const header of [...headers, 'user-agent', 'Proxy-Authorization', 'x-amz-date', 'two words']) {
+  for (const header of [...headers, 'user-agent', 'Proxy-Authorization', 'x-amz-date']) {
     const elements = elementsWith(['bad'], { local: { bad: { header } } })
     assertLines(await mistakesOf(t, elements), [
-      /^authTokenLocal\/bad header: It must be the name of an HTTP header that can carry a token/,
+      new RegExp(`^authTokenLocal/bad header: The header ${header} can't carry a token: .*\\. Name another header\\.$`),
     ])
   }
+})
+
+test('a text that is not the name of a header gets the characters of such a name', async (t) => {
+  const elements = elementsWith(['bad'], { local: { bad: { header: 'two words' } } })
+  assertLines(await mistakesOf(t, elements), [
+    /^authTokenLocal\/bad header: A header name may have only letters, digits and .* \(RFC 9110\)\.$/,
+  ])
 })
 
 test('tokenRetryCheckLevel 3 gets a warning beside a bearer token in Authorization, and only there', async (t) => {

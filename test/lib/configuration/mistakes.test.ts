@@ -71,11 +71,16 @@ test('the finding for an unknown attribute names the nearest attribute, or else 
 })
 
 test('the finding for an attribute of other kinds names these kinds', async (t) => {
-  const changes = { endpoint: { hostFrom: {} }, oAuth: { scopeSeparator: ',', sslCertsRef: 'x' } }
+  const changes = {
+    endpoint: { hostFrom: {} },
+    oAuth: { scopeSeparator: ',', sslCertsRef: 'x' },
+    builder: { audience: 'x' },
+  }
   assertLines(await mistakesOf(t, exampleElements(exampleIssuer, changes)), [
     /^endpointConnection\/conn hostFrom: There is no such attribute\. It is an attribute of oAuthConfig\.$/,
     /^oAuthConfig\/theConfig scopeSeparator: .* It is an attribute of authorizationServer\.$/,
     /^oAuthConfig\/theConfig sslCertsRef: .* It is an attribute of endpointConnection and of authorizationServer\.$/,
+    /^jwtBuilder\/theBuilder audience: .* It is an attribute of oAuthConfig\. Did you mean audiences\?$/,
   ])
 })
 

@@ -91,10 +91,13 @@ const wrongHeaders: readonly (readonly [unknown, RegExp])[] = [
   [{ 'X-A': { secret: secret.secret, more: 'x' } }, /The value of X-A must be printable ASCII/],
   [{ 'X-A': 'a', 'x-a': 'b' }, /Keep only one of the headers X-A and x-a: case does not count/],
   [{ Authorization: 'Basic dXNlcjpwYXNzd29yZA==' }, /The value of Authorization is a secret/],
-  [{ 'X-A': { secret: 'tokenwell/prod/x' } }, /It names a secret of another stage/],
-  [{ 'X-A': { secret: 'hunter2' } }, /It must be the name of a secret under tokenwell\/local\//],
-  [{ 'X-A': { secret: 'tokenwell/local/cache' } }, /It must name another secret/],
-  [{ 'X-A': { secret: 'tokenwell/local/jwk/theBuilder' } }, /It must name another secret/],
+  [{ 'X-A': { secret: 'tokenwell/prod/x' } }, /The value of secret for the header x-a names a secret of another stage/],
+  [
+    { 'X-A': { secret: 'hunter2' } },
+    /The value of secret for the header x-a must be the name of a secret under tokenwell\/local\//,
+  ],
+  [{ 'X-A': { secret: 'tokenwell/local/cache' } }, /must name another secret/],
+  [{ 'X-A': { secret: 'tokenwell/local/jwk/theBuilder' } }, /must name another secret/],
 ]
 
 for (const [headers, line] of wrongHeaders)
