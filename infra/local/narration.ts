@@ -24,13 +24,15 @@ const unprintable = /[^\P{C}\s]|\ufffd/u
 /**
  * Prints each log event, request and answer while one token is obtained or one call is made. It listens to diagnostics channels, so
  * the functions run as they do on Lambda.
+ * @param tokenServers the addresses of token servers that are not OAuth 2.0 servers. Any part of their requests and answers may be a secret,
+ *   so that no body is printed
  * @returns a function that stops the narration
  */
-export function narrate(print: Print): () => void {
+export function narrate(print: Print, tokenServers: readonly string[] = []): () => void {
   const bodies = new Map<object, Buffer[]>()
   const listeners: readonly (readonly [string, (message: never) => void])[] = [
     [logChannel, (event: LogEvent) => print(`  ${describeLogEvent(event)}`)],
-    ['undici:request:create', ({ request }: { request: SentRequest }) => narrateRequest(request, print)],
+    ['undici:request:create', ({ request }: { request: SentRequest }) => narrateRequest(request, print, tokenServers)],
     [
       'undici:request:headers',
       ({ request, response }: { request: object; response: { statusCode: number } }) => {
@@ -46,7 +48,10 @@ export function narrate(print: Print): () => void {
       'undici:request:trailers',
       ({ request }: { request: SentRequest }) => {
         const body = Buffer.concat(bodies.get(request) ?? [])
-        if (body.length > 0) print(`     ${describeBody(body, bearerTokensOf(request))}`)
+        if (body.length === 0) return
+        print(
+          `     ${isToTokenServer(request, tokenServers) ? sizeOf(body) : describeBody(body, sentTokensOf(request))}`,
+        )
       },
     ],
   ]
@@ -75,23 +80,42 @@ export function narrateWhileServing(print: Print): void {
 const signedByTokenwell: readonly string[] = ['client_assertion', 'assertion', 'subject_token', 'actor_token']
 const secretNames: readonly string[] = ['password', 'client_secret']
 
-function narrateRequest(request: SentRequest, print: Print): void {
+function narrateRequest(request: SentRequest, print: Print, tokenServers: readonly string[]): void {
   const { origin, path, method, body } = request
-  if (bearerTokensOf(request).length > 0) {
-    print(`  ${method} ${origin}${path.split('?')[0]} with the token`)
+  const address = `${method} ${origin}${path.split('?')[0]}`
+  if (isToTokenServer(request, tokenServers)) {
+    print(`  ${address} with credentials that are not shown`)
+    return
+  }
+  const form = new URLSearchParams(Buffer.isBuffer(body) ? body.toString() : '')
+  if (!form.has('grant_type') && !new URLSearchParams(path.split('?')[1]).has('grant_type')) {
+    print(`  ${address} with the token`)
     return
   }
   print(`  ${method} ${origin}${path}`)
-  const form = new URLSearchParams(Buffer.isBuffer(body) ? body.toString() : '')
   for (const [name, value] of form) {
     if (signedByTokenwell.includes(name) && value.startsWith('eyJ')) narrateAssertion(name, value, print)
     else print(`     ${name}=${[...signedByTokenwell, ...secretNames].includes(name) ? '[secret]' : value}`)
   }
 }
 
-/** The bearer tokens of a request. A request with one is an API call, and the rest of it is not shown. */
-function bearerTokensOf({ headers }: SentRequest): string[] {
-  return headers.flat().flatMap((each) => /^Bearer (.+)$/.exec(each)?.[1] ?? [])
+function isToTokenServer({ origin, path }: SentRequest, tokenServers: readonly string[]): boolean {
+  return tokenServers.includes(`${origin}${path}`)
+}
+
+const publicHeaders: readonly string[] = ['accept', 'accept-encoding', 'content-type', 'host', 'user-agent']
+const leastTokenLength = 8
+
+/** What an API may repeat: the values of all headers that may carry a token or a password. */
+function sentTokensOf({ headers }: SentRequest): string[] {
+  const pairs = headers.flatMap((name, index) =>
+    index % 2 === 0 ? [[String(name), headers[index + 1] ?? ''] as const] : [],
+  )
+  return pairs
+    .filter(([name]) => !publicHeaders.includes(name.toLowerCase()))
+    .flatMap(([, value]) => [value].flat())
+    .map((value) => value.replace(/^(Bearer|Basic) /, ''))
+    .filter((value) => value.length >= leastTokenLength)
 }
 
 function narrateAssertion(name: string, assertion: string, print: Print): void {
@@ -104,7 +128,11 @@ function narrateAssertion(name: string, assertion: string, print: Print): void {
 function describeBody(body: Buffer, sent: readonly string[]): string {
   const withoutSent = sent.reduce((text, token) => text.replaceAll(token, '[token]'), body.toString())
   const text = maskTokens(withoutSent).trim()
-  return text.length > longestShown || unprintable.test(text) ? `(${body.length} bytes)` : text.replace(/\s+/g, ' ')
+  return text.length > longestShown || unprintable.test(text) ? sizeOf(body) : text.replace(/\s+/g, ' ')
+}
+
+function sizeOf(body: Buffer): string {
+  return `(${body.length} bytes)`
 }
 
 /** The answer without its tokens, so that a person who sees the screen cannot call the API. */

@@ -125,12 +125,15 @@ async function showFirstUse(url: string, { workspace, api }: Run): Promise<First
   if (configured && configured.grant === undefined) return describeTokenless(url, configured)
   print(`\nA token for the connection ${connection}, by HTTP (the caller is "local"):\n`)
   for (const token of configured ? tokensOf(configured) : []) print(describe(token))
-  const status = await firstToken(`${url}/connections/${connection}/token`, await demoUserOf(workspace, configured))
+  const tokenServers = tokenServersOf(configured)
+  const user = await demoUserOf(workspace, configured)
+  const status = await firstToken(`${url}/connections/${connection}/token`, user, tokenServers)
   const curls = [`curl -s -X POST ${url}/connections/${connection}/token`]
   if (status !== undefined) return { curls, whyNoToken: describeFailure(status) }
-  if (await isToBeCalled(workspace, api)) {
+  const called = await toBeCalled(workspace, api)
+  if (called) {
     const order = `${url}/connections/${apiConnection}/api/42`
-    await firstCall(order)
+    await firstCall(order, tokenServersOf(called))
     curls.push(`curl -s ${order}`)
   }
   return { curls }
@@ -186,6 +189,14 @@ function describe(connection: TokenConnection): string {
   return `  ${grant.type} for the client ${clientId}, ${method}${algorithm}, at ${authorizationServer.tokenEndpoint}`
 }
 
+/** The addresses of its token servers that are not OAuth 2.0 servers. */
+function tokenServersOf(connection: Connection | undefined): readonly string[] {
+  return (connection ? tokensOf(connection) : [])
+    .filter(isServed)
+    .filter(({ grant }) => grant.type === 'authToken')
+    .map(({ authorizationServer: { tokenEndpoint } }) => new URL(tokenEndpoint).href)
+}
+
 /** A connection with the password grant needs a user. The authorization server of the local run has one. */
 async function demoUserOf(workspace: Workspace, connection: Connection | undefined): Promise<object> {
   if (connection?.grant?.type !== 'password') return {}
@@ -194,26 +205,35 @@ async function demoUserOf(workspace: Workspace, connection: Connection | undefin
 }
 
 /** Returns the status of the failure, or undefined if there is a token. */
-async function firstToken(url: string, user: object): Promise<number | undefined> {
-  const { statusCode = 0 } = await narrated('POST', url, JSON.stringify(user))
+async function firstToken(url: string, user: object, tokenServers: readonly string[]): Promise<number | undefined> {
+  const { statusCode = 0 } = await narrated('POST', url, tokenServers, JSON.stringify(user))
   return statusCode === 200 ? undefined : statusCode
 }
 
-/** The local run calls only its own API without being asked. */
-async function isToBeCalled({ elementsPath, deployment }: Workspace, api: string | undefined): Promise<boolean> {
+/** The connection whose API is that of this run. The local run calls no other API without being asked. */
+async function toBeCalled(
+  { elementsPath, deployment }: Workspace,
+  api: string | undefined,
+): Promise<Connection | undefined> {
   const listed = await listConnections(fileElements(elementsPath), deployment)
-  const origin = listed.find(({ name }) => name === apiConnection)?.connection?.api?.origin
-  return origin !== undefined && origin === api
+  const connection = listed.find(({ name }) => name === apiConnection)?.connection
+  const origin = connection?.api?.origin
+  return origin !== undefined && origin === api ? connection : undefined
 }
 
-async function firstCall(url: string): Promise<void> {
+async function firstCall(url: string, tokenServers: readonly string[]): Promise<void> {
   print(`\nA call through the connection ${apiConnection}, by HTTP (the caller is "local"), GET ${url}:\n`)
-  await narrated('GET', url)
+  await narrated('GET', url, tokenServers)
 }
 
 /** It does not use undici, because the narration prints every request of undici as a request of Tokenwell. */
-async function narrated(method: string, url: string, body?: string): Promise<IncomingMessage> {
-  const stop = narrate(print)
+async function narrated(
+  method: string,
+  url: string,
+  tokenServers: readonly string[],
+  body?: string,
+): Promise<IncomingMessage> {
+  const stop = narrate(print, tokenServers)
   const sent = request(url, { method, headers: { 'content-type': 'application/json' } }).end(body)
   const [response] = (await once(sent, 'response')) as [IncomingMessage]
   await text(response)

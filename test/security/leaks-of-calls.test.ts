@@ -47,7 +47,7 @@ const credentialsOf = ({ headers }: ReceivedCall) =>
     String(each).replace(/^(Bearer|Basic) /, ''),
   )
 
-/** Answers of which Tokenwell makes an error or a log line of its own, by the path of the call. */
+/** Answers that Tokenwell turns into an error or a log line of its own, by the path of the call. */
 const quoting: Readonly<Record<string, (request: ReceivedCall) => ScriptedAnswer | undefined>> = {
   '/rejected': (request) => ({
     status: 401,

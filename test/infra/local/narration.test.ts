@@ -6,11 +6,23 @@ import { listen } from '../../../infra/local/listen.ts'
 import { maskTokens, narrate, narrateWhileServing } from '../../../infra/local/narration.ts'
 import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
 import {
+  connectionOfKind,
+  mergedElements,
+  printableSecret,
+  secretsOfKinds,
+  sharedElements,
+  type TokenServerKindName,
+  tokenServerKinds,
+  userOfKinds,
+} from '../../support/elements/token-kinds.ts'
+import {
   type ScriptedAnswer,
   startIssueTokenWithScriptedServer,
   tokenAnswer,
 } from '../../support/functions/issue-token-with-scripted-server.ts'
-import { tokenRequest } from '../../support/functions/load-function.ts'
+import { tokenRequest, writeSecret } from '../../support/functions/load-function.ts'
+import { leaks } from '../../support/output/canary.ts'
+import { credentialsIn } from '../../support/output/quotes.ts'
 
 const byPassword: ElementChanges = { oAuth: { grantType: 'password' } }
 const theUser = tokenRequest('conn', 'username=alice&password=tr0ub4dor')
@@ -81,8 +93,50 @@ test('JWTs of a token exchange are printed without their signature, and a secret
   }
 })
 
+for (const kind of Object.keys(tokenServerKinds) as TokenServerKindName[])
+  test(`nothing of a request to a token server by ${kind}, and nothing of its answer, is printed but its address`, async (t) => {
+    const sent: string[] = []
+    const server = await startIssueTokenWithScriptedServer(
+      t,
+      (issuer) => mergedElements(sharedElements(issuer), connectionOfKind(kind, 'conn', `${issuer}/token`)),
+      (request) => {
+        sent.push(...credentialsIn(request))
+        return tokenServerKinds[kind].answer('the-token-of-this-kind')
+      },
+    )
+    for (const name of Object.keys(secretsOfKinds)) await writeSecret(server.workspace, name, printableSecret)
+    const lines: string[] = []
+    const stop = narrate((line) => lines.push(line), [`${server.issuer}/token`])
+    t.after(stop)
+    assert.equal((await server.http(tokenRequest('conn'))).status, 200)
+    stop()
+    const text = lines.join('\n')
+    assert.match(text, / {2}(GET|POST) https:\/\/localhost:\d+\/token with credentials that are not shown\n/)
+    assert.ok(sent.length > 0)
+    assert.deepEqual(
+      leaks([...sent.filter((each) => each !== userOfKinds), printableSecret, 'the-token-of-this-kind'], [text]),
+      [],
+    )
+  })
+
+test('for an API call without a bearer token nothing that it sends in a header is printed, also not from the answer', async (t) => {
+  const lines = await tellOfCall(t, '{"seen":"the-jwt-of-a-header, Basic dGhlVXNlcjpwdw=="}', {
+    'x-jwt': 'the-jwt-of-a-header',
+    authorization: 'Basic dGhlVXNlcjpwdw==',
+  })
+  assert.deepEqual(lines, [
+    '  POST http://127.0.0.1:80/orders/42 with the token',
+    '     answered 200',
+    '     {"seen":"[token], Basic [token]"}',
+  ])
+})
+
 /** The narration of one call to an API with this answer. */
-async function tellOfCall(t: TestContext, answer: string | Buffer): Promise<string[]> {
+async function tellOfCall(
+  t: TestContext,
+  answer: string | Buffer,
+  credentials: Record<string, string> = { authorization: 'Bearer the-access-token' },
+): Promise<string[]> {
   const server = createServer((_request, response) => response.end(answer))
   const port = await listen(server, 0, '127.0.0.1')
   const client = new Client(`http://127.0.0.1:${port}`)
@@ -92,7 +146,7 @@ async function tellOfCall(t: TestContext, answer: string | Buffer): Promise<stri
   const { body } = await client.request({
     method: 'POST',
     path: '/orders/42?key=the-query',
-    headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: 'Bearer the-access-token' },
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...credentials },
     body: 'item=the-body',
   })
   await body.dump()
