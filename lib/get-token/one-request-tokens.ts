@@ -7,8 +7,6 @@ import type { ConnectionCache } from '../configuration/connection-cache.ts'
  * Which tokens are for one request only, as far as this process knows. They need no lease: its holder would have no token to share, and all
  * callers of the fleet would wait for each other.
  */
-export type OneRequestTokens = ReturnType<typeof createOneRequestTokens>
-
 export function createOneRequestTokens(connections: Pick<ConnectionCache, 'peek'>) {
   /** What the last token of each showed. Only an answer tells what its server issues. */
   const issued = new Set<string>()
