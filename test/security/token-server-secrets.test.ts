@@ -15,6 +15,7 @@ import {
 } from '../support/elements/token-kinds.ts'
 import { startIssueTokenWithScriptedServer } from '../support/functions/issue-token-with-scripted-server.ts'
 import { tokenRequest, writeSecret } from '../support/functions/load-function.ts'
+import { plant } from '../support/output/canary.ts'
 import { captureLog } from '../support/output/captured-log.ts'
 
 /* Which secrets an authToken may name, where their values go, and what no value can do there. */
@@ -68,6 +69,29 @@ test('a secret in a body is one of this stage and not reserved, at any depth, an
     const findings = await findingsOf(t, withBody(bodyAround({ secret: 'tokenwell/local/the-key' })))
     assert.doesNotMatch(findings.join('\n'), /must|reserved/, place)
   }
+})
+
+test('a secret that is written into a body itself is a finding, and is not repeated', async (t) => {
+  const besideHeader = (requestBody: unknown) =>
+    elementsOf('basic', { authToken: { tokenRequest: { requestBody } } })(issuer)
+  const secret = 'correct-horse-battery-staple'
+  plant(secret)
+  for (const body of [
+    { user: 'u', password: secret },
+    { a: { client_secret: secret } },
+    { a: [{ apiKey: secret, id: 'x' }] },
+    { secret, id: 'x' },
+    { login: { passphrase: secret } },
+    { login: { private_key: secret } },
+    { key: `-----BEGIN PRIVATE KEY-----\n${secret}` },
+    { key: 'eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln' },
+  ]) {
+    const findings = (await findingsOf(t, besideHeader(body))).join('\n')
+    assert.match(findings, /^authToken\/conn tokenRequest: .*secret/m, JSON.stringify(body))
+    assert.ok(!findings.includes(secret))
+  }
+  const plain = { grant: 'password', colour: 'x', login: { name: 'u' }, passwordless: true }
+  assert.doesNotMatch((await findingsOf(t, besideHeader(plain))).join('\n'), /suggests a secret|It holds/)
 })
 
 test('a body that is nested too deeply is a mistake, and overflows no stack', async (t) => {
