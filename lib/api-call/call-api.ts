@@ -10,7 +10,7 @@ import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import { type ApiAnswer, ApiCallError, type ApiEndpoint } from './api-endpoint.ts'
-import { type CallNeed, createCredentialIssuer } from './call-credentials.ts'
+import { type CallCredentials, type CallNeed, createCredentialIssuer } from './call-credentials.ts'
 import { forwardedHeaders } from './forwarded-headers.ts'
 import { whyRefused } from './host-from.ts'
 import { returnedHeaders } from './returned-headers.ts'
@@ -44,6 +44,13 @@ interface ApiCallerDependencies {
   readonly log: Log
 }
 
+/** A call with all that it needs. */
+interface CallInHand {
+  readonly need: CallNeed
+  readonly request: PreparedCall['request']
+  readonly credentials: CallCredentials
+}
+
 interface PlacedAnswer {
   readonly answer: ApiAnswer
   /** Where the answer came from. */
@@ -65,25 +72,42 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
    * @throws {ApiCallError} if the API gives no answer
    */
   async function call(asked: ApiCall, deadline: number): Promise<ApiAnswer> {
-    // Only the elements say where the API is. A new `host` changes no token, so no event tells of it: it is used within a minute.
-    const outOfTime = () => throwTimedOut(asked.connection)
-    const { connection } = await inTime(connections.get(asked.connection), deadline - now(), pause, outOfTime)
-    const api = apiOf(connection)
-    const request = requestFor(connection.name, api, asked)
-    const { answer, origin } = await answerTo(
-      { connection, api, request: tokenRequestOf(asked), deadline },
-      request,
-    ).catch(tellOfRefusedHost(connection.name))
+    const prepared = await prepare(asked, deadline)
+    const { need, request } = prepared
+    const { connection, api } = need
+    const { answer, origin } = await answerTo(prepared).catch(tellOfRefusedHost(connection.name))
     const place = { api: { ...api, origin }, target: request.target, callerPath: asked.callerPath }
     const { headers, leftOut } = returnedHeaders(answer.headers, place)
     for (const each of leftOut) log({ event: 'api_header_left_out', connection: connection.name, ...each })
     return { ...answer, headers }
   }
 
+  /** The tokens may be those of newer elements, which this instance has just read: only these say what carries them. */
+  async function prepare(asked: ApiCall, deadline: number): Promise<CallInHand> {
+    const before = await read(asked, deadline)
+    const isOvertaken = () => connections.peek(asked.connection) !== before.need.connection
+    try {
+      const credentials = await issuer.issue(before.need)
+      if (!isOvertaken()) return { ...before, credentials }
+    } catch (error) {
+      if (!isOvertaken()) throw error
+    }
+    const latest = await read(asked, deadline)
+    return { ...latest, credentials: await issuer.issue(latest.need) }
+  }
+
+  async function read(asked: ApiCall, deadline: number): Promise<Omit<CallInHand, 'credentials'>> {
+    // Only the elements say where the API is. A new `host` changes no token, so no event tells of it: it is used within a minute.
+    const outOfTime = () => throwTimedOut(asked.connection)
+    const { connection } = await inTime(connections.get(asked.connection), deadline - now(), pause, outOfTime)
+    const api = apiOf(connection)
+    const request = requestFor(connection.name, api, asked)
+    return { need: { connection, api, request: tokenRequestOf(asked), deadline }, request }
+  }
+
   /** Makes the call, and repeats it for each reason of a 401 that can be removed. */
-  async function answerTo(need: CallNeed, request: PreparedCall['request']): Promise<PlacedAnswer> {
+  async function answerTo({ need, request, credentials }: CallInHand): Promise<PlacedAnswer> {
     const connection = need.connection.name
-    const credentials = await issuer.issue(need)
     for (;;) {
       const { api } = credentials
       const answer = await sender.send({ request, credentials }, { connection, api, deadline: need.deadline })
