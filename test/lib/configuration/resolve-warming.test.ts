@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { exampleIssuer, resolveConn } from '../../support/elements/element-store.ts'
+import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
+import { exampleIssuer, localDeployment, resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
+import { type SeveralTokensChanges, severalTokens } from '../../support/virtual/several-tokens.ts'
+import { changeableElements } from '../../support/virtual/tokens-in-virtual-time.ts'
 
 const rows: readonly (readonly [string, ElementChanges, object | undefined])[] = [
   ['by default', {}, { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 }],
@@ -47,4 +50,27 @@ test('the password grant draws no warning about attributes that were not set', a
       ['grantType'],
     )
   }
+})
+
+test('fewer warm tokens than a connection has draw a warning, and tokens that are not kept do not count', async (t) => {
+  const warnings = async (warmVariants: number, changes: SeveralTokensChanges = {}) => {
+    const { warnings: all } = await resolveConn(t, severalTokens({ ...changes, endpoint: { warmVariants } }))
+    return all.filter(({ attribute }) => attribute === 'warmVariants').map(({ sentence }) => sentence)
+  }
+  assert.deepEqual(await warnings(3), [])
+  assert.deepEqual(await warnings(2), [
+    'It is 2, but the connection has 3 tokens of its own. Each call of the API needs all of them. Set it to 3 or more.',
+  ])
+  assert.deepEqual(await warnings(2, { signingBuilder: { jti: true } }), [])
+})
+
+test('warm runs count the tokens for the first server that issues one, or for the element of a token that Tokenwell signs', async () => {
+  const planOf = async (authenticationConfigRef: readonly string[]) => {
+    const elements = changeableElements(severalTokens({ endpoint: { authenticationConfigRef } }))
+    const connection = await resolveConnection(elements, localDeployment, 'conn')
+    return connection.grant && connection.warming?.authorizationServer
+  }
+  assert.equal(await planOf(['session', 'signed', 'theConfig']), 'theServer')
+  assert.equal(await planOf(['signed', 'session']), 'sessionServer')
+  assert.equal(await planOf(['signed']), 'authTokenLocal/signed')
 })
