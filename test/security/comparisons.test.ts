@@ -58,6 +58,8 @@ test('these files compare secrets, each with equals or timingSafeEqual', () => {
     'lib/access-token/token.ts',
     'lib/adapters/files/file-secrets.ts',
     'lib/adapters/http/dispatcher-cache.ts',
+    'lib/api-call/basic-passwords.ts',
+    'lib/api-call/call-credentials.ts',
     'lib/fleet/sealing.ts',
     'lib/secret/secret-cache.ts',
     'lib/secret/secret.ts',
