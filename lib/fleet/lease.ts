@@ -6,7 +6,7 @@ import type { FleetRecords, ReadRecord } from './fleet-records.ts'
 import { type Use, withUse } from './kept-warm.ts'
 import { recordNameOf, tokenIdFor } from './record-store.ts'
 import type { Sealing } from './sealing.ts'
-import { type TokenRecord, withoutLease, withStagedToken, withToken } from './token-record.ts'
+import { longestUnleased, type TokenRecord, withoutLease, withStagedToken, withToken } from './token-record.ts'
 
 /** Longer than an attempt takes with the default timeouts. */
 export const leaseMilliseconds = 12_000
@@ -50,6 +50,8 @@ export interface Lease {
   readAgain(waitUntil: number): Promise<ReadRecord | undefined>
   /** Ends the lease without a result for the waiting processes. */
   release(waitUntil: number): Promise<void>
+  /** Ends the lease of a token that only one request may get. For a minute, other processes need no lease either. */
+  releaseUnshared(waitUntil: number): Promise<void>
   /** Ends the lease, and shares the failure where it has one. */
   end(failure: FailureToShare): Promise<void>
 }
@@ -186,6 +188,10 @@ export function createLease(
     async release(until) {
       await amendOurs((record) => withoutLease(record), until)
     },
+    async releaseUnshared(until) {
+      const unleasedUntil = now() + longestUnleased
+      await amendOurs((record) => ({ ...withoutLease(record), unleasedUntil }), until)
+    },
     async end(failure) {
       await unlessUnavailable(
         () => amendOurs((record) => withFailure(withoutLease(record), failure), waitUntil),
@@ -211,5 +217,6 @@ export const unsharedLease: Lease = {
   },
   async readAgain() {},
   async release() {},
+  async releaseUnshared() {},
   async end() {},
 }

@@ -31,6 +31,8 @@ export interface TokenRecord {
   readonly retryAt?: number
   /** The fingerprint of the elements of the failed request: a request by other elements may succeed. */
   readonly failedFingerprint?: string
+  /** Until when a request needs no lease: the last token was for one request, and the next one is likely to be so too. */
+  readonly unleasedUntil?: number
 }
 
 const texts = ['sealedToken', 'nextSealedToken', 'leaseOwner', 'failure', 'failedFingerprint'] as const
@@ -44,6 +46,8 @@ export const spareMilliseconds = 3_600_000
 const longestLease = 60_000
 /** No cool-down lasts longer, whatever the server asks for. */
 const longestCoolDown = 5 * 60_000
+/** For a minute at most, processes request tokens that the server may share again. */
+export const longestUnleased = 60_000
 /** No token lives longer. */
 const longestLifetime = 10 * 365 * 86_400_000
 /** How far ahead each time may be, in milliseconds. */
@@ -58,6 +62,7 @@ const furthest = {
   failedAt: 0,
   coolDownUntil: longestCoolDown,
   retryAt: longestCoolDown,
+  unleasedUntil: longestUnleased,
 } as const
 const generations = ['generation', 'nextGeneration'] as const
 /** The names of all fields. Others are of later versions. */

@@ -9,6 +9,7 @@ import {
 } from '../access-token/token.ts'
 import { type Admission, admit } from '../admission/admit-request.ts'
 import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { ConnectionDisabledError } from '../configuration/finding.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
@@ -121,11 +122,15 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     failure: SharedFailure | undefined,
     current: Token | undefined,
   ): Promise<LeasedOutcome> {
-    const isOthers = look.isLeased && !oneRequestTokens.has(lookup.request)
+    const isOthers = look.isLeased && !isForOneRequest(lookup, look)
     if (failure || isOthers) return { outcome: 'left_to_others' }
     const refresh = current ? await requestRefresh(look) : ({ kind: 'needed', look } as const)
     if (refresh.kind === 'requested') return { outcome: 'left_to_others' }
     return await obtainUnderLease(needOf(lookup, current, look.token), refresh.look)
+  }
+
+  function isForOneRequest({ request }: Pick<TokenLookup, 'request'>, look: Look): boolean {
+    return look.isForOneRequest || oneRequestTokens.has(request)
   }
 
   /** Raises one event for the whole fleet. For a user's token it raises none: the function that handles it lacks the password. */
@@ -147,6 +152,9 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
   async function obtainUnderLease(need: TokenNeed, look: Look): Promise<LeasedOutcome> {
     const { request } = need
     const fingerprint = look.read.connection?.fingerprint
+    const isUnshared = need.isUse && isForOneRequest(need, look)
+    // Without elements it would take the lease to read them. Under the lease it meets the same error again.
+    if (isUnshared) await connections.get(request.connection, fingerprint).catch(ignoreTokenwellError)
     const isAtHand = fingerprint === undefined || connections.has(request.connection, fingerprint)
     // Where the elements are in memory, a request that they don't allow fails before it takes the lease.
     const admission = isAtHand ? await admit(connections, request, fingerprint) : undefined
@@ -154,7 +162,7 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     if (repeats) return repeats
     // Under a lease, elements become the active ones. Those that are active already need none.
     const isActive = fingerprint !== undefined && isAtHand
-    const lease = need.isUse && isActive && oneRequestTokens.has(request) ? unsharedLease : await takeLease(need, look)
+    const lease = isUnshared && isActive ? unsharedLease : await takeLease(need, look)
     if (!lease) return { outcome: 'left_to_others' }
     try {
       const obtained = await fromServer.obtain(lease, need, { fingerprint, admission })
@@ -245,6 +253,10 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
   }
 
   return { find, obtainUnderLease }
+}
+
+function ignoreTokenwellError(error: unknown): void {
+  if (!(error instanceof TokenwellError)) throw error
 }
 
 function needOf(

@@ -140,7 +140,7 @@ export function createFromServer(dependencies: FromServerDependencies) {
   }
 
   async function handOutOnce(lease: Lease, token: Token): Promise<Obtained> {
-    await unlessUnavailable(() => lease.release(lease.waitUntil), undefined)
+    await unlessUnavailable(() => lease.releaseUnshared(lease.waitUntil), undefined)
     return { outcome: 'renewed', token, isCurrent: false, isShared: false }
   }
 

@@ -41,6 +41,8 @@ export interface Look {
   readonly failure?: SharedFailure
   /** Whether a process holds the lease, which may have died and not released it. */
   readonly isLeased: boolean
+  /** Whether the last token was for one request. */
+  readonly isForOneRequest: boolean
   readonly read: ReadRecord
 }
 
@@ -114,6 +116,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
       ...(sealed?.asked && { asked: sealed.asked }),
       ...(failure && { failure }),
       isLeased: isLeased(read.record, now()),
+      isForOneRequest: now() < (read.record.unleasedUntil ?? -Infinity),
       read,
     }
   }

@@ -145,6 +145,37 @@ test('the same of a token server that gives each JWT a jti', async () => {
   assert.ok(fleet.time.now() - from < 1_000, `${fleet.time.now() - from} ms`)
 })
 
+test('the processes of a large fleet that has just begun do not wait for each other', async () => {
+  const answers: VirtualEndpoint = (request) =>
+    request.server === 'theServer' ? virtualToken() : sessionToken({ jti: `id-${request.index}-${request.at}` })
+  for (const [authentication, builder] of [
+    ['session', {}],
+    ['signed', { jti: true }],
+  ] as const) {
+    const several = { signingBuilder: builder }
+    const fleet = createSeveralTokensFleet(answers, { size: 60, cacheLatency: 5, latency: 200, several })
+    const from = fleet.time.now()
+    const found = await fleet.time.until(Promise.all(fleet.callers.map(({ get }) => get({ authentication }))))
+    assert.equal(new Set(found.map(({ token }) => token.accessToken.reveal())).size, found.length)
+    assert.ok(fleet.time.now() - from < 2_000, `${authentication}: ${fleet.time.now() - from} ms`)
+  }
+})
+
+test('a token server that shares its tokens again has one request of the fleet after a minute', async () => {
+  let hasJwtId = true
+  const fleet = createSeveralTokensFleet((request) =>
+    request.server === 'theServer' ? virtualToken() : sessionToken(hasJwtId ? { jti: `id-${request.index}` } : {}),
+  )
+  await fleet.time.until(fleet.caller.get({ authentication: 'session' }))
+  hasJwtId = false
+  await fleet.time.advance(minute)
+  const found = await fleet.time.until(
+    Promise.all(Array.from({ length: 10 }, () => fleet.join().get({ authentication: 'session' }))),
+  )
+  assert.equal(new Set(found.map(({ token }) => token.id)).size, 1)
+  assert.equal(fleet.requestsTo('sessionServer'), 2)
+})
+
 test('with cacheTokensWithJti, a JWT with a jti answers all requests', async () => {
   const fleet = createSeveralTokensFleet(everyServer, {
     size: 4,
