@@ -18,19 +18,20 @@ export interface AuthTokenOrigin {
 
 export function refuseMistakes(origin: AuthTokenOrigin, findings: FindingList): void {
   const { element, attributes } = origin
-  const add = (attribute: keyof AuthToken) => (sentence: string) => findings.addMistake(element, attribute, sentence)
-  refuseTwoCredentials(origin, add('jwtAuthenticationTokenRef'))
+  refuseTwoCredentials(origin, findings)
   for (const sentence of [...complaintsOfHeaders(origin), ...complaintsOfRequestBody(origin)])
     findings.addMistake(element, 'tokenRequest', sentence)
   for (const sentence of complaintsOfResponse(attributes)) findings.addMistake(element, 'tokenResponse', sentence)
 }
 
 function refuseTwoCredentials(
-  { attributes: { jwtAuthenticationTokenRef, authServerRef }, server }: AuthTokenOrigin,
-  add: (sentence: string) => void,
+  { element, attributes: { jwtAuthenticationTokenRef, authServerRef }, server }: AuthTokenOrigin,
+  findings: FindingList,
 ): void {
   if (jwtAuthenticationTokenRef !== undefined && server?.basicAuthRef !== undefined)
-    add(
+    findings.addMistake(
+      element,
+      'jwtAuthenticationTokenRef',
       `authorizationServer/${authServerRef} has basicAuthRef too, but a request has only one of them: the JWT, or the user with the password. Take one of the two out.`,
     )
 }

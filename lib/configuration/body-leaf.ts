@@ -6,8 +6,11 @@ import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 export type CredentialLeaf = 'user' | 'password' | 'assertion'
 const credentialLeaves: readonly CredentialLeaf[] = ['user', 'password', 'assertion']
 
-/** The name of the secret that a leaf stands for, or what else it stands for. Undefined for any other value. */
-export function readLeaf(value: unknown): { readonly secret: string } | CredentialLeaf | undefined {
+/** The name of the secret that a leaf stands for, or what else it stands for. */
+type BodyLeaf = { readonly secret: string } | CredentialLeaf
+
+/** Undefined for any other value. */
+export function readLeaf(value: unknown): BodyLeaf | undefined {
   if (!isJsonObject(value)) return undefined
   const [name, ...others] = Object.keys(value)
   if (others.length > 0) return undefined
@@ -17,7 +20,7 @@ export function readLeaf(value: unknown): { readonly secret: string } | Credenti
 }
 
 /** All leaves of a body. */
-export function leavesOfBody(value: unknown): readonly NonNullable<ReturnType<typeof readLeaf>>[] {
+export function leavesOfBody(value: unknown): readonly BodyLeaf[] {
   const leaf = readLeaf(value)
   if (leaf) return [leaf]
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(leavesOfBody) : []

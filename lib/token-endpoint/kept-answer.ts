@@ -19,8 +19,9 @@ export function keptOf(
   connection: ServedConnection,
   parameters: GrantParameters,
 ): Pick<Token, 'accessToken' | 'scope' | 'issuedTokenType' | 'passedOn'> {
-  const demandNothingSent = connection.grant.type === 'authToken' ? demandNoCredential : demandNoAssertion
-  demandNothingSent(answer, signed, connection.authorizationServer)
+  const { grant, authorizationServer } = connection
+  if (grant.type === 'authToken') demandNoCredential(answer, signed, authorizationServer)
+  else demandNoAssertion(answer, signed, authorizationServer)
   return {
     accessToken: answer.accessToken,
     ...scopeOf(answer, parameters),
