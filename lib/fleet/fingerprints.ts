@@ -1,4 +1,4 @@
-import { type Connection, isServed, tokensOf } from '../configuration/connection.ts'
+import { type Connection, isServed, type TokenConnection, tokensOf } from '../configuration/connection.ts'
 import type { Fingerprints } from '../configuration/connection-cache.ts'
 import { fingerprintOf } from '../configuration/fingerprint.ts'
 import type { EarlierRecords } from './authentic-records.ts'
@@ -30,14 +30,19 @@ export function createFingerprints({
     formsOf(connection: Connection) {
       const plain = hashOf(connection)
       // Tokens may be bound to the client certificate. Version 0.1 did not cover it.
-      const bound = tokensOf(connection).flatMap((token) =>
-        isServed(token) ? (token.authorizationServer.tls.clientCertificate ?? []) : [],
-      )
-      const mac = sealing.fingerprint(JSON.stringify([connection.name, plain, ...bound]))
+      const [main = [], ...others] = tokensOf(connection).map(certificateOf)
+      const mac = sealing.fingerprint(JSON.stringify([connection.name, plain, ...main, ...others.toSorted()]))
       // Before the keys have been read, no record can be written or compared.
       if (mac === undefined) return [plain]
       const keyed = `${form}:${mac}`
       return earlierRecords === '0.1' ? [plain, keyed] : [keyed, plain]
     },
   }
+}
+
+/** The secret with the client certificate, which a further token has beside its name: a certificate may move to another token. */
+function certificateOf(token: TokenConnection): readonly string[] {
+  const certificate = isServed(token) ? token.authorizationServer.tls.clientCertificate : undefined
+  if (certificate === undefined) return []
+  return token.isFurther ? [token.authentication.id, certificate] : [certificate]
 }

@@ -52,6 +52,28 @@ test('another client certificate at the token endpoint makes another fingerprint
   assert.equal(fingerprintBy({ trustStore: 'tokenwell/test/one' }), fingerprintBy({}))
 })
 
+test('a client certificate that moves from one token to another makes another fingerprint, and the order of the tokens does not', () => {
+  const tokenBy = (id: string, clientCertificate?: string) => {
+    const { authorizationServer, ...token } = plainConnection
+    const tls = { ...authorizationServer.tls, ...(clientCertificate !== undefined && { clientCertificate }) }
+    const authentication = { kind: 'authToken', id } as const
+    return { ...token, authentication, authorizationServer: { ...authorizationServer, tls } }
+  }
+  const further = (...token: Parameters<typeof tokenBy>) => ({ ...tokenBy(...token), isFurther: true as const })
+  const forms = formsBy(new Uint8Array(32))
+  const fingerprintBy = (main: string | undefined, ...others: readonly (string | undefined)[]) =>
+    forms.formsOf({ ...tokenBy('main', main), others: others.map((each, at) => further(`token-${at}`, each)) })[0]
+  const moves = [fingerprintBy('one', undefined), fingerprintBy(undefined, 'one'), fingerprintBy(undefined, undefined)]
+  const swaps = [fingerprintBy('one', 'a', 'b'), fingerprintBy('one', 'b', 'a'), fingerprintBy('a', 'one', 'b')]
+  assert.equal(new Set([...moves, ...swaps]).size, 6)
+  const [a, b] = [further('a', 'one'), further('b', 'other')]
+  const inOrder = [
+    [a, b],
+    [b, a],
+  ].map((others) => forms.formsOf({ ...tokenBy('main'), others })[0])
+  assert.equal(new Set(inOrder).size, 1)
+})
+
 test('the form of 0.1 is compared, and is written while a deployment of 0.1 is upgraded', () => {
   const key = randomBytes(32)
   const [now, ...others] = formsBy(key).formsOf(plainConnection)
