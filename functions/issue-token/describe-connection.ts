@@ -4,6 +4,7 @@ import {
   isServed,
   type ServedConnection,
   type TokenConnection,
+  takesPassword,
   tokensOf,
 } from '../../lib/configuration/connection.ts'
 import type { Finding } from '../../lib/configuration/finding.ts'
@@ -61,6 +62,7 @@ function describeToken(token: TokenConnection) {
     ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
     ...(parameters.resource.length > 0 && { resource: parameters.resource }),
     ...(parameters.audience && { audience: parameters.audience }),
+    ...(takesPassword(grant) && { credentials_from: 'caller' }),
     ...(claims.length > 0 && { claims_from_request: claims }),
     warm: warming !== undefined,
   }

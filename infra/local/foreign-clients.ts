@@ -4,7 +4,12 @@ import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.t
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
 import { secretsInBody } from '../../lib/configuration/body-leaf.ts'
-import { assertionsOfGrant, type ServedConnection, secretsInHeaders } from '../../lib/configuration/connection.ts'
+import {
+  assertionsOfGrant,
+  type ServedConnection,
+  secretsInHeaders,
+  takesPassword,
+} from '../../lib/configuration/connection.ts'
 import { keyOf as keyIdentity } from '../../lib/configuration/element.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { keysToPublish } from '../../lib/key-lifecycle/published-keys.ts'
@@ -52,7 +57,8 @@ function oAuthMethodOf({ clientAuthentication: way }: ServedConnection): string 
 }
 
 /** What authenticates the requests of an `authToken`. */
-function credentialsFor({ clientAuthentication: way, authorizationServer: { tls } }: ServedConnection): string {
+function credentialsFor({ clientAuthentication: way, grant, authorizationServer: { tls } }: ServedConnection): string {
+  if (takesPassword(grant)) return 'user and password, which each request brings'
   if ('assertion' in way) return `a JWT, signed with ${way.assertion.algorithm}`
   if ('passwordSecret' in way) return 'user and password'
   return tls.clientCertificate === undefined ? 'only what the body and headers have' : 'a client certificate'

@@ -4,7 +4,13 @@ import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Command } from 'commander'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
-import { type Connection, isServed, type TokenConnection, tokensOf } from '../../lib/configuration/connection.ts'
+import {
+  type Connection,
+  isServed,
+  type TokenConnection,
+  takesPassword,
+  tokensOf,
+} from '../../lib/configuration/connection.ts'
 import { keyOf } from '../../lib/configuration/element.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
@@ -165,9 +171,7 @@ async function firstConnection({ elementsPath, deployment }: Workspace): Promise
 
 /** Whether a token needs no user and no token that only a caller has. */
 function needsNoCaller({ grant }: Connection): boolean {
-  return (
-    grant !== undefined && grant.type !== 'password' && !('subject' in grant && grant.subject.assertion === undefined)
-  )
+  return grant !== undefined && !takesPassword(grant) && !('subject' in grant && grant.subject.assertion === undefined)
 }
 
 /** Such a connection has no token to get. Its API is not called without being asked. */
@@ -181,8 +185,10 @@ function describe(connection: TokenConnection): string {
   const further = isFurther ? `, with authentication=${authentication.id}` : ''
   if (!isServed(connection))
     return `  ${keyOf(authentication)}: a JWT that Tokenwell signs with ${connection.grant.assertion.algorithm}${further}`
-  if (connection.grant.type === 'authToken')
-    return `  ${keyOf(authentication)}: a token of ${connection.authorizationServer.tokenEndpoint}${further}`
+  if (connection.grant.type === 'authToken') {
+    const whose = takesPassword(connection.grant) ? ' for username and password of the request' : ''
+    return `  ${keyOf(authentication)}: a token of ${connection.authorizationServer.tokenEndpoint}${whose}${further}`
+  }
   const { clientId, clientAuthentication, grant, authorizationServer } = connection
   const { method } = clientAuthentication
   const algorithm = 'assertion' in clientAuthentication ? ` with ${clientAuthentication.assertion.algorithm}` : ''

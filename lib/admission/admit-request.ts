@@ -1,6 +1,6 @@
 import type { TokenRequest } from '../access-token/token.ts'
 import { authorizationDetails, readDetails } from '../configuration/authorization-details.ts'
-import { isServed, type TokenConnection } from '../configuration/connection.ts'
+import { isServed, type TokenConnection, takesPassword } from '../configuration/connection.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { jwtBearer, tokenExchange } from '../configuration/grant-type.ts'
 import type { GrantParameters } from '../token-endpoint/grants/grant-form.ts'
@@ -8,6 +8,7 @@ import { admitAuthentication } from './admit-authentication.ts'
 import { admitTokens } from './admit-tokens.ts'
 import { admitClaims } from './claims-from-request.ts'
 import { InvalidRequestError } from './invalid-request.ts'
+import { demandSendable } from './sendable-credentials.ts'
 
 /** A request that its connection's elements allow. */
 export interface Admission extends KnownConnection {
@@ -42,7 +43,7 @@ export async function admit(
  * @throws {AccessDeniedError} where the caller's JWT lacks a claim
  */
 export function admitRequest(connection: TokenConnection, request: TokenRequest): GrantParameters {
-  admitGrantType(takesPassword(connection) ? 'password' : 'client_credentials', request)
+  admitGrantType(takesPassword(connection.grant) ? 'password' : 'client_credentials', request)
   const { scope, resource, audience, further } = connection.parameters
   const scopeSeparator = isServed(connection) ? connection.authorizationServer.scopeSeparator : undefined
   demandSingleScopes(request.scope, scopeSeparator)
@@ -81,10 +82,6 @@ function valuesIn(name: string, value: string): readonly string[] {
 
 function listOf(value: string | undefined): readonly string[] | undefined {
   return value === undefined ? undefined : [value]
-}
-
-function takesPassword({ grant }: TokenConnection): boolean {
-  return grant.type === 'password'
 }
 
 /**
@@ -141,12 +138,13 @@ function admitUser(
   connection: TokenConnection,
   { username, password }: TokenRequest,
 ): Pick<GrantParameters, 'username' | 'password'> {
-  if (takesPassword(connection)) {
+  if (takesPassword(connection.grant)) {
     if (username === undefined)
       throw new InvalidRequestError('username', 'is missing. A request for this connection must have one.')
     if (password === undefined)
       throw new InvalidRequestError('password', 'is missing. A request for this connection must have one.')
     if (connection.requestMay?.['username'] !== undefined) admitValues(connection, 'username', [username], [])
+    demandSendable(connection.grant, username, password)
     return { username, password }
   }
   for (const [name, value] of Object.entries({ username, password }))

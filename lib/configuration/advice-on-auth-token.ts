@@ -84,6 +84,7 @@ function hasCredentials(
   { headers = {}, tls }: ResolvedAuthorizationServer,
 ): boolean {
   return (
+    tokenRequest?.credentialsFrom === 'caller' ||
     jwtAuthenticationTokenRef !== undefined ||
     server?.basicAuthRef !== undefined ||
     tls.clientCertificate !== undefined ||

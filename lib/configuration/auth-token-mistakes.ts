@@ -19,8 +19,8 @@ export interface AuthTokenOrigin {
 export function refuseMistakes(origin: AuthTokenOrigin, findings: FindingList): void {
   const { element, attributes } = origin
   refuseTwoCredentials(origin, findings)
-  for (const sentence of [...complaintsOfHeaders(origin), ...complaintsOfRequestBody(origin)])
-    findings.addMistake(element, 'tokenRequest', sentence)
+  const ofRequest = [...complaintsOfCallers(origin), ...complaintsOfHeaders(origin), ...complaintsOfRequestBody(origin)]
+  for (const sentence of ofRequest) findings.addMistake(element, 'tokenRequest', sentence)
   for (const sentence of complaintsOfResponse(attributes)) findings.addMistake(element, 'tokenResponse', sentence)
 }
 
@@ -34,6 +34,28 @@ function refuseTwoCredentials(
       'jwtAuthenticationTokenRef',
       `authorizationServer/${authServerRef} has basicAuthRef too, but a request has only one of them: the JWT, or the user with the password. Take one of the two out.`,
     )
+}
+
+/** About other credentials beside those of the callers. */
+function complaintsOfCallers({ attributes, server }: AuthTokenOrigin): readonly string[] {
+  if (!isOfCaller(attributes)) return []
+  const { jwtAuthenticationTokenRef, authServerRef } = attributes
+  return [
+    ...(server?.basicAuthRef === undefined
+      ? []
+      : [
+          `credentialsFrom is caller, but basicAuthRef of authorizationServer/${authServerRef} names a user too. Take credentialsFrom out, or name an authorizationServer without basicAuthRef.`,
+        ]),
+    ...(jwtAuthenticationTokenRef === undefined
+      ? []
+      : [
+          'credentialsFrom is caller, but jwtAuthenticationTokenRef sends a JWT, and a request has only one of them. Take one of the two out.',
+        ]),
+  ]
+}
+
+function isOfCaller({ tokenRequest }: AuthToken): boolean {
+  return tokenRequest?.credentialsFrom === 'caller'
 }
 
 /** About the headers that carry the credentials. */
@@ -56,7 +78,8 @@ function complaintsOfHeaders({ attributes, server, authData }: AuthTokenOrigin):
     complaints.push(
       'credentialLocation is body, but userHeader and passwordHeader put the credentials into headers. Take them out, or set credentialLocation to header.',
     )
-  const hasCredentials = jwtAuthenticationTokenRef !== undefined || server?.basicAuthRef !== undefined
+  const isOfElements = jwtAuthenticationTokenRef !== undefined || server?.basicAuthRef !== undefined
+  const hasCredentials = isOfElements || isOfCaller(attributes)
   if (hasCredentials && credentialLocation === 'header') {
     const used = isNamed ? [userHeader, passwordHeader] : [tokenRequest.header ?? 'authorization']
     for (const name of used)
@@ -84,7 +107,8 @@ function complaintsOfUser({ user }: AuthData, isNamed: boolean, id: string): rea
 function complaintsOfRequestBody({ attributes, server, authData }: AuthTokenOrigin): readonly string[] {
   const { tokenRequest = {}, jwtAuthenticationTokenRef } = attributes
   const { requestMethod = 'POST', credentialLocation = 'header', requestBody, bodyFormat = 'JSON' } = tokenRequest
-  const [hasJwt, hasUser] = [jwtAuthenticationTokenRef !== undefined, authData !== undefined]
+  const hasUser = authData !== undefined || isOfCaller(attributes)
+  const hasJwt = jwtAuthenticationTokenRef !== undefined && !isOfCaller(attributes)
   if (requestBody === undefined)
     return credentialLocation === 'body'
       ? [
@@ -96,7 +120,7 @@ function complaintsOfRequestBody({ attributes, server, authData }: AuthTokenOrig
     complaints.push('A GET request has no body. Take requestBody out, or set requestMethod to POST or PUT.')
   const leaves = leavesOfBody(requestBody)
   for (const leaf of ['user', 'password'] as const)
-    if (leaves.includes(leaf) && server && server.basicAuthRef === undefined)
+    if (leaves.includes(leaf) && server && !hasUser && server.basicAuthRef === undefined)
       complaints.push(
         `requestBody has { "${leaf}": true }, but there is no ${leaf}. Set basicAuthRef on authorizationServer/${attributes.authServerRef}.`,
       )
@@ -106,6 +130,11 @@ function complaintsOfRequestBody({ attributes, server, authData }: AuthTokenOrig
   if (credentialLocation === 'body' && needed !== undefined && !leaves.includes(needed))
     complaints.push(
       `credentialLocation is body, but requestBody has no { "${needed}": true }: the request would not authenticate. Add it at its place.`,
+    )
+  // Without it, the limit of guesses for a user would not hold: a caller could name another user for each guess.
+  if (credentialLocation === 'body' && isOfCaller(attributes) && !leaves.includes('user'))
+    complaints.push(
+      'credentialsFrom is caller, but requestBody has no { "user": true }: the user of a request would have no effect. Add it at its place.',
     )
   if (
     credentialLocation === 'body' &&

@@ -64,6 +64,7 @@ export const tokenRequest = v.pipe(
   v.strictObject({
     requestMethod: v.exactOptional(v.picklist(['GET', 'PUT', 'POST'], 'GET, PUT or POST')),
     credentialLocation: v.exactOptional(v.picklist(['header', 'body'], 'header or body')),
+    credentialsFrom: v.exactOptional(v.picklist(['elements', 'caller'], 'elements or caller')),
     header: v.exactOptional(requestHeader('The header that has the credentials.')),
     userHeader: v.exactOptional(requestHeader('The header that has the user alone.')),
     passwordHeader: v.exactOptional(requestHeader('The header that has the password alone.')),

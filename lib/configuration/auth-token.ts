@@ -32,13 +32,15 @@ export type TokenReuse = 'all' | 'without_jti'
 export interface AuthTokenRequest {
   readonly method: 'GET' | 'PUT' | 'POST'
   readonly credentials: AuthTokenCredentials
+  /** Present if each request brings the user and the password. If absent, the elements have all credentials. */
+  readonly credentialsFrom?: 'caller'
   /** Absent if the request has no body. */
   readonly body?: AuthTokenBody
 }
 
 /** Where the request has its credentials. Header names are in lower case. */
 export type AuthTokenCredentials =
-  /** `Basic` with user and password, or `Bearer` with the assertion. */
+  /** `Basic` with user and password (RFC 7617), or `Bearer` with the assertion. */
   | { readonly in: 'header'; readonly header: string }
   | { readonly in: 'named_headers'; readonly userHeader: string; readonly passwordHeader: string }
   /** The leaves of the body have them. */

@@ -122,7 +122,12 @@ export function claimsFromRequestOf(grant: Grant): ClaimsFromRequest {
 
 /** Whether each request sets a claim that names a user: any `sub`, one of the caller's JWT, or one with values that the elements don't list. */
 export function needsUser(grant: Grant): boolean {
-  return grant.type === 'password' || namesUser(claimsFromRequestOf(grant))
+  return takesPassword(grant) || namesUser(claimsFromRequestOf(grant))
+}
+
+/** Whether each request brings a user and the user's password. */
+export function takesPassword(grant: Grant): boolean {
+  return grant.type === 'password' || (grant.type === 'authToken' && grant.request.credentialsFrom === 'caller')
 }
 
 export function namesUser(claims: ClaimsFromRequest): boolean {

@@ -38,13 +38,14 @@ export function resolveAuthToken(
   }
 }
 
-/** What authenticates the request: a JWT, a user with a password, a client certificate, or only a secret in a header or in the body. */
+/** What authenticates the request: a JWT, a user with a password, a client certificate, or only what the header, the body or the caller has. */
 function resolveClient(
   resolution: Resolution,
-  { jwtAuthenticationTokenRef, authServerRef }: AuthToken,
+  { jwtAuthenticationTokenRef, authServerRef, tokenRequest }: AuthToken,
   server: AuthorizationServer | undefined,
   resolved: ResolvedAuthorizationServer | undefined,
 ): Pick<ServedConnection, 'clientId' | 'clientAuthentication'> | undefined {
+  if (tokenRequest?.credentialsFrom === 'caller') return anonymousClient(resolved)
   if (jwtAuthenticationTokenRef !== undefined) {
     const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'token_server')
     if (!assertion) return undefined
@@ -58,7 +59,12 @@ function resolveClient(
       clientId: authData.user,
       clientAuthentication: { method: 'client_secret_basic', passwordSecret: authData.passwordSecret },
     }
-  if (server?.basicAuthRef !== undefined) return undefined
+  return server?.basicAuthRef === undefined ? anonymousClient(resolved) : undefined
+}
+
+function anonymousClient(
+  resolved: ResolvedAuthorizationServer | undefined,
+): Pick<ServedConnection, 'clientId' | 'clientAuthentication'> {
   const hasCertificate = resolved?.tls.clientCertificate !== undefined
   return {
     clientId: 'anonymous',
@@ -71,10 +77,12 @@ function resolveRequest(
   server: AuthorizationServer | undefined,
 ): AuthTokenRequest {
   const { requestMethod: method = 'POST', requestBody: structure, bodyFormat: format = 'JSON' } = tokenRequest
-  const hasCredentials = jwtAuthenticationTokenRef !== undefined || server?.basicAuthRef !== undefined
+  const isOfCaller = tokenRequest.credentialsFrom === 'caller'
+  const hasCredentials = isOfCaller || jwtAuthenticationTokenRef !== undefined || server?.basicAuthRef !== undefined
   return {
     method,
     credentials: hasCredentials ? placeOfCredentials(tokenRequest) : { in: 'nowhere' },
+    ...(isOfCaller && { credentialsFrom: 'caller' as const }),
     ...(structure && { body: { format, structure } }),
   }
 }

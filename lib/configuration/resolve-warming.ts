@@ -1,5 +1,12 @@
 import { isSignedForEachRequest } from './auth-token.ts'
-import { claimsFromRequestOf, type Grant, namesUser, type ServedConnection, type Warming } from './connection.ts'
+import {
+  claimsFromRequestOf,
+  type Grant,
+  namesUser,
+  type ServedConnection,
+  takesPassword,
+  type Warming,
+} from './connection.ts'
 import { type ElementReference, type EndpointConnection, keyOf } from './element.ts'
 import type { FindingList } from './finding.ts'
 import { tokenExchange } from './grant-type.ts'
@@ -59,6 +66,8 @@ function serverOf(token: TokenOrigin): Pick<Warming, 'authorizationServer' | 'ma
 function whyNotWarmed(grant: Grant): string | undefined {
   if (grant.type === 'password')
     return "renewing a token of the password grant takes the user's password, which only the caller has"
+  if (takesPassword(grant))
+    return "renewing the token takes the user's password, which only the caller has (credentialsFrom)"
   if (grant.type === tokenExchange && !grant.subject.assertion)
     return 'renewing the token takes the subject_token, which only the caller has'
   if (grant.type === 'authTokenLocal' && isSignedForEachRequest(grant))

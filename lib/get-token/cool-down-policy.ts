@@ -10,6 +10,7 @@ import {
   readFailure,
   TokenEndpointError,
   UnreachableError,
+  UnreadableAnswerError,
   writeFailure,
 } from '../token-endpoint/token-endpoint-error.ts'
 import { type CoolDownKind, coolDownNames, type NamedRequest, passwordQuotaNames } from './cool-down-names.ts'
@@ -106,7 +107,7 @@ export function createCoolDownPolicy(dependencies: {
     isRepeated: boolean,
   ): Promise<Verdict> {
     underWay.delete(turn)
-    if (!(error instanceof RefusedError)) for (const each of reservations) await each.giveBack()
+    if (!answersGuess(error, context)) for (const each of reservations) await each.giveBack()
     if (!(error instanceof TokenEndpointError)) {
       await pass.release()
       return { reported: error }
@@ -200,9 +201,19 @@ function suspectOf({ blames }: TokenEndpointError, { request }: NamedRequest): V
   return isForUser(request) ? undefined : suspects[blames]
 }
 
+/** Whether the server may have said that the password is wrong. A server that is not OAuth may say so in any form. */
+function answersGuess(error: unknown, { connection }: NamedRequest): boolean {
+  return error instanceof RefusedError || (error instanceof UnreadableAnswerError && isAuthToken(connection))
+}
+
+function isAuthToken({ grant }: NamedRequest['connection']): boolean {
+  return grant.type === 'authToken'
+}
+
 /** Password guesses have their own quotas, and warm runs have a fixed number of tokens. */
-function countsForCaller(error: TokenEndpointError, { isOwn, caller, request }: NamedRequest): boolean {
-  const isGuess = request.password !== undefined && error instanceof RefusedError && error.error === 'invalid_grant'
+function countsForCaller(error: TokenEndpointError, { connection, isOwn, caller, request }: NamedRequest): boolean {
+  const isOfPassword = error instanceof RefusedError && (error.error === 'invalid_grant' || isAuthToken(connection))
+  const isGuess = request.password !== undefined && isOfPassword
   return !isOwn && !isGuess && caller !== knownCallers.tokenwell
 }
 

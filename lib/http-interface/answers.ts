@@ -45,6 +45,9 @@ const tokenMembers = {
   scope: v.exactOptional(text('The scope that its elements set.')),
   resource: v.exactOptional(texts('The resources that its elements set.')),
   audience: v.exactOptional(text('The audience that its elements set.')),
+  credentials_from: v.exactOptional(
+    text('It is caller if each request must have username and password. Otherwise it is absent.'),
+  ),
   claims_from_request: v.exactOptional(texts('The claims that each request sets, without their values.')),
   warm: v.exactOptional(flag('Whether warm-tokens renews its tokens.')),
 }

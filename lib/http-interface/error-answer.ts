@@ -119,8 +119,14 @@ function retryAfterOf(error: TokenwellError): number | undefined {
 /** What servers also say of a subject token. RFC 8693 section 2.2.2 has `invalid_request`. */
 const refusalsOfTokens: readonly string[] = ['invalid_token', 'invalid_client']
 
+/** A server that gave no code has refused the caller's user or password (RFC 6749 section 5.2). */
+function codeForCaller(error: string): string {
+  if (refusalsOfTokens.includes(error)) return 'invalid_request'
+  return error.startsWith('http_') ? 'invalid_grant' : error
+}
+
 function statusOfRefusal({ error, fault }: RefusedError): PublicStatus {
-  if (fault === 'caller') return { status: 400, error: refusalsOfTokens.includes(error) ? 'invalid_request' : error }
+  if (fault === 'caller') return { status: 400, error: codeForCaller(error) }
   return { status: fault === 'elements' ? 500 : 502, error: 'server_error' }
 }
 

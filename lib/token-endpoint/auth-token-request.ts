@@ -4,6 +4,7 @@ import { readLeaf } from '../configuration/body-leaf.ts'
 import { Secret } from '../secret/secret.ts'
 import { type AssertionMoment, type SentAssertion, signAssertion } from '../signing/assertion.ts'
 import { demandHeaderValue } from '../signing/secret-use.ts'
+import type { GrantParameters } from './grants/grant-form.ts'
 import type { ClientKey, RequestKeys } from './request-keys.ts'
 import type { SignedRequest } from './signed-request.ts'
 import type { WrittenRequest } from './token-endpoint.ts'
@@ -19,14 +20,17 @@ interface Credentials {
 
 /**
  * Writes one request of an `authToken`, with a new assertion if it has one.
+ * @param parameters those of the request, which has a user and a password if the elements leave them to the caller
  * @throws {KeyStoreError} if the password can't be sent in a header of its own
  */
 export async function writeAuthTokenRequest(
   { request, response }: AuthTokenGrant,
   { client, headers: added, body: bodySecrets = new Map() }: RequestKeys,
   moment: AssertionMoment,
+  parameters: Pick<GrantParameters, 'username' | 'password'> = {},
 ): Promise<{ readonly signed: SignedRequest; readonly written: WrittenRequest }> {
-  const credentials = await credentialsOf(client, moment)
+  const isOfCaller = request.credentialsFrom === 'caller'
+  const credentials = isOfCaller ? callersCredentials(parameters) : await credentialsOf(client, moment)
   const { method, body } = request
   const headers = headersOf(request, credentials)
   const { sent } = credentials
@@ -76,12 +80,17 @@ async function credentialsOf(client: ClientKey, moment: AssertionMoment): Promis
   return { user, password, passwordSecret: way.passwordSecret }
 }
 
+function callersCredentials({ username: user, password }: Pick<GrantParameters, 'username' | 'password'>): Credentials {
+  return { ...(user !== undefined && { user }), ...(password && { password }) }
+}
+
 function headersOf(
   { credentials: place }: AuthTokenGrant['request'],
-  { user = '', password, passwordSecret = '', assertion }: Credentials,
+  { user = '', password, passwordSecret, assertion }: Credentials,
 ): Readonly<Record<string, Secret>> {
   if (place.in === 'named_headers' && password) {
-    demandHeaderValue(passwordSecret, password)
+    // A caller's own was checked when its request was admitted.
+    if (passwordSecret !== undefined) demandHeaderValue(passwordSecret, password)
     return { [place.userHeader]: new Secret(user), [place.passwordHeader]: password }
   }
   if (place.in !== 'header') return {}

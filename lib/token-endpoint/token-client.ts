@@ -140,7 +140,12 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       // Few connections have such tokens, and the others do not load the module.
       const authToken = await import('./auth-token-request.ts')
       const from = now()
-      const { signed, written } = await authToken.writeAuthTokenRequest(configured, keysInHand, moment(context))
+      const { signed, written } = await authToken.writeAuthTokenRequest(
+        configured,
+        keysInHand,
+        moment(context),
+        context.parameters,
+      )
       logAuthenticated(context.connection, keysInHand, from)
       return { signed, written }
     }

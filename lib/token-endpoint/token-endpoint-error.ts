@@ -148,7 +148,7 @@ export class RefusedError extends TokenEndpointError {
     this.error = error
     this.fault = fault
     this.blames = blamedBy(error, isOfCredentials)
-    this.mayBeOfRequest = error !== 'invalid_client'
+    this.mayBeOfRequest = error !== 'invalid_client' || fault === 'caller'
     this.mayBeOfAssertion = mayBeOfAssertion && error === 'invalid_grant'
     if (clockOffset) this.clockOffset = clockOffset
     if (callersMessage !== undefined) this.callersMessage = callersMessage

@@ -228,6 +228,28 @@ test('a connection of the password grant has no token to call with', async (t) =
   assert.equal(api.requests.length, 0)
 })
 
+test('a connection whose callers bring user and password for an authToken has no token to call with', async (t) => {
+  const { call, api, tokens } = await startCallApiWithScriptedServers(t, undefined, {
+    elements: { endpoint: { authenticationConfigRef: 'theToken' } },
+    moreElements: () => ({
+      authToken: {
+        theToken: {
+          authServerRef: 'theServer',
+          tokenRequest: { credentialsFrom: 'caller' },
+          tokenResponse: { responseFormat: 'JSON', tokenPath: 'access_token' },
+        },
+      },
+    }),
+  })
+  const { status, body } = await call({
+    headers: { authorization: 'Basic YWxpY2U6cA==', username: 'alice', password: 'p' },
+    query: 'username=alice&password=p',
+  })
+  assert.equal(status, 400)
+  assert.match(body.toString(), /username is missing/)
+  assert.deepEqual([api.requests.length, tokens.requests.length], [0, 0])
+})
+
 test('a connection whose callers bring the token to exchange has no token to call with', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, undefined, {
     elements: { oAuth: { grantType: 'token-exchange' } },

@@ -25,6 +25,11 @@ const response = { responseFormat: 'JSON', tokenPath: 'token' }
 const byUser = { basicAuthRef: 'theUser' }
 const byJwt = { auth: { jwtAuthenticationTokenRef: 'theTokenConfig' }, server: { basicAuthRef: undefined } }
 
+const byCaller = (request: Attributes): Changes => ({
+  request: { credentialsFrom: 'caller', ...request },
+  server: { basicAuthRef: undefined },
+})
+
 /** A connection with the token of an `authToken` that sends a user and a password. */
 function elements(changes: Changes = {}): RawElements {
   return {
@@ -63,7 +68,7 @@ const members: readonly (readonly [string, Changes, RegExp])[] = [
   [
     'an unknown member of the request',
     { request: { timeout: 5 } },
-    /tokenRequest: There is no member timeout\. The members are requestMethod, credentialLocation, header, userHeader, passwordHeader, requestBody, bodyFormat\.$/,
+    /tokenRequest: There is no member timeout\. The members are requestMethod, credentialLocation, credentialsFrom, header, userHeader, passwordHeader, requestBody, bodyFormat\.$/,
   ],
   [
     'a member whose name may be a secret',
@@ -303,6 +308,44 @@ const contradictions: readonly (readonly [string, Changes, RegExp])[] = [
     /tokenRequest: The credentials are in the header x-b, which headers/,
   ],
   [
+    "a caller's user beside basicAuthRef",
+    { request: { credentialsFrom: 'caller' } },
+    /tokenRequest: credentialsFrom is caller, but basicAuthRef of authorizationServer\/theServer names a user too\. Take credentialsFrom out, or name an authorizationServer without basicAuthRef\.$/,
+  ],
+  [
+    "a caller's user beside a JWT",
+    { ...byJwt, request: { credentialsFrom: 'caller' } },
+    /tokenRequest: credentialsFrom is caller, but jwtAuthenticationTokenRef sends a JWT, and a request has only one of them\./,
+  ],
+  [
+    "a caller's user without effect",
+    { ...byCaller({ credentialLocation: 'body', requestBody: { name: 'a', p: { password: true } } }) },
+    /tokenRequest: credentialsFrom is caller, but requestBody has no \{ "user": true \}: the user of a request would have no effect\./,
+  ],
+  [
+    "a caller's password that the body lacks",
+    { ...byCaller({ credentialLocation: 'body', requestBody: { name: { user: true } } }) },
+    /tokenRequest: credentialLocation is body, but requestBody has no \{ "password": true \}: the request would not authenticate\./,
+  ],
+  [
+    "a caller's password in a header and in the body",
+    { ...byCaller({ requestBody: { p: { password: true } } }) },
+    /tokenRequest: The credentials would be sent twice: in a header, and as \{ "password": true \} in requestBody\./,
+  ],
+  [
+    "a caller's user in a header that the server has already",
+    {
+      request: { credentialsFrom: 'caller', header: 'X-A' },
+      server: { basicAuthRef: undefined, headers: { 'X-A': 'a' } },
+    },
+    /tokenRequest: The credentials are in the header x-a, which headers/,
+  ],
+  [
+    'credentials from nowhere',
+    { request: { credentialsFrom: 'callers' } },
+    /tokenRequest: The member credentialsFrom must be elements or caller\. .*Did you mean caller\?$/,
+  ],
+  [
     'two credentials',
     { auth: { jwtAuthenticationTokenRef: 'theTokenConfig' } },
     /jwtAuthenticationTokenRef: authorizationServer\/theServer has basicAuthRef too, but a request has only one of them/,
@@ -452,4 +495,18 @@ test('an authToken whose only credential is a client certificate authenticates b
     warnings.filter(({ element }) => element?.kind === 'authToken'),
     [],
   )
+})
+
+for (const [where, request] of Object.entries({
+  'a header': {},
+  'two headers': { userHeader: 'X-User', passwordHeader: 'X-Password' },
+  'the body': { credentialLocation: 'body', requestBody: { u: { user: true }, p: { password: true } } },
+}))
+  test(`the user and the password of a caller in ${where} draw no finding`, async (t) => {
+    assert.deepEqual(await linesOf(t, byCaller(request)), [])
+  })
+
+test('credentialsFrom elements is the default', async (t) => {
+  const of = async (changes: Changes) => (await resolveConn(t, elements(changes))).grant
+  assert.deepEqual(await of({ request: { credentialsFrom: 'elements' } }), await of({}))
 })

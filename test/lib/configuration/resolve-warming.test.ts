@@ -74,3 +74,26 @@ test('warm runs count the tokens for the first server that issues one, or for th
   assert.equal(await planOf(['signed', 'session']), 'sessionServer')
   assert.equal(await planOf(['signed']), 'authTokenLocal/signed')
 })
+
+test('the token of a user whose password each request brings is not kept warm, and attributes about that draw a warning', async (t) => {
+  const { warming, warnings } = await resolveConn(t, {
+    ...exampleElements(exampleIssuer, {
+      endpoint: { authenticationConfigRef: 'theToken', warm: true, warmIdle: '1h' },
+    }),
+    oAuthConfig: {},
+    authToken: {
+      theToken: {
+        authServerRef: 'theServer',
+        tokenRequest: { credentialsFrom: 'caller' },
+        tokenResponse: { responseFormat: 'Text' },
+      },
+    },
+  })
+  assert.equal(warming, undefined)
+  assert.deepEqual(
+    warnings.filter(({ element }) => element?.kind === 'endpointConnection').map(({ attribute }) => attribute),
+    ['warm', 'warmIdle'],
+  )
+  const [{ sentence = '' } = {}] = warnings.filter(({ attribute }) => attribute === 'warm')
+  assert.match(sentence, /^It has no effect: renewing the token takes the user's password, which only the caller has/)
+})

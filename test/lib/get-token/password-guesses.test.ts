@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
+import type { TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import {
   createTokensInVirtualTime,
@@ -86,4 +88,69 @@ test('many users of one caller who mistype do not stop the next user from gettin
   const [one] = createFleet(1)
   for (let count = 0; count < 40; count++) assert.equal(await guess(one, { username: `user-${count}` }), 'refused')
   assert.equal(await guess(one, { username: 'carol', password: right }), 'token')
+})
+
+/** A token server that is not OAuth, and knows one password. It says in this way that another one is wrong. */
+function createAuthTokenFleet(refusal: () => TokenEndpointAnswer) {
+  const structure = { user: { user: true }, password: { password: true } }
+  const byCaller: ServedConnection = {
+    ...plainConnection,
+    clientAuthentication: { method: 'none', sendClientId: false },
+    grant: {
+      type: 'authToken',
+      request: {
+        method: 'POST',
+        credentials: { in: 'body' },
+        credentialsFrom: 'caller',
+        body: { format: 'form', structure },
+      },
+      response: { token: { in: 'json', path: ['access_token'] } },
+      reuse: 'all',
+    },
+  }
+  return createTokensInVirtualTime(({ form }) => (form.get('password') === right ? virtualToken() : refusal()), {
+    connection: byCaller,
+  })
+}
+
+const refusalsOfServers: Readonly<Record<string, () => TokenEndpointAnswer>> = {
+  'an error code': () => virtualRefusal('invalid_client'),
+  'the status 401 alone': () => ({ status: 401, body: '' }),
+  'the status 500': () => ({ status: 500, body: 'wrong password' }),
+  'a success without a token': () => ({ status: 200, body: '{"success":false}' }),
+}
+
+for (const [how, refusal] of Object.entries(refusalsOfServers)) {
+  test(`three guesses for a user of an authToken are sent in a minute, if the server refuses by ${how}`, async () => {
+    const fleet = createAuthTokenFleet(refusal)
+    const results: string[] = []
+    for (let count = 0; count < 6; count++) results.push(await guess(fleet))
+    assert.deepEqual(results.slice(3), ['too many', 'too many', 'too many'])
+    assert.equal(fleet.requests.length, 3)
+  })
+
+  test(`a wrong password of an authToken stops no other user, if the server refuses by ${how}`, async () => {
+    const fleet = createAuthTokenFleet(refusal)
+    for (let count = 0; count < 3; count++) await guess(fleet)
+    assert.equal(await guess(fleet, { username: 'bob', password: right }), 'token')
+    assert.equal(await guess(fleet, { caller: 'two', password: right }), 'token')
+    const begun = fleet.events.filter(({ event }) => event === 'cool_down_begun')
+    assert.deepEqual(new Set(begun.map((each) => 'of' in each && each.of)), new Set(['token']))
+  })
+}
+
+test('many users of an authToken who mistype do not stop the next user from getting a token', async () => {
+  const fleet = createAuthTokenFleet(() => ({ status: 401, body: '' }))
+  for (let count = 0; count < 40; count++) assert.equal(await guess(fleet, { username: `user-${count}` }), 'refused')
+  assert.equal(await guess(fleet, { username: 'carol', password: right }), 'token')
+})
+
+test('a right password of an authToken uses no place, and no warm run asks for its token', async () => {
+  const fleet = createAuthTokenFleet(() => ({ status: 401, body: '' }))
+  for (let count = 0; count < 20; count++)
+    assert.equal(await guess(fleet, { caller: `caller-${count}`, password: right }), 'token')
+  assert.equal(fleet.requests.length, 1)
+  await fleet.time.advance(290_000)
+  await fleet.time.until(fleet.warm())
+  assert.equal(fleet.requests.length, 1)
 })

@@ -5,6 +5,7 @@ import type { PrivateKeyJwt } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { writeAuthTokenRequest } from '../../../lib/token-endpoint/auth-token-request.ts'
+import type { GrantParameters } from '../../../lib/token-endpoint/grants/grant-form.ts'
 import { keptOf } from '../../../lib/token-endpoint/kept-answer.ts'
 import { printableDescription } from '../../../lib/token-endpoint/printable-description.ts'
 import type { ClientKey, RequestKeys } from '../../../lib/token-endpoint/request-keys.ts'
@@ -34,9 +35,14 @@ function grantOf(request: Partial<AuthTokenRequest>, response = inText): AuthTok
   }
 }
 
-async function write(grant: AuthTokenGrant, client: ClientKey, more: Partial<RequestKeys> = {}) {
+async function write(
+  grant: AuthTokenGrant,
+  client: ClientKey,
+  more: Partial<RequestKeys> = {},
+  callers: Pick<GrantParameters, 'username' | 'password'> = {},
+) {
   const keys = { client, grant: { grant: { type: 'client_credentials' } as const }, ...more }
-  const { signed, written } = await writeAuthTokenRequest(grant, keys, moment)
+  const { signed, written } = await writeAuthTokenRequest(grant, keys, moment, callers)
   const { method, headers, form, json } = written
   const revealed = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.reveal()]))
   return { signed, method, headers: revealed, form: form?.reveal(), json: json?.reveal() }
@@ -164,4 +170,46 @@ test('an answer that contains a credential of the request is no token', async ()
     // In a short secret, equal characters may be a coincidence.
     assert.equal(keep('a-short-token', signed), 'a-short-token')
   }
+})
+
+const ofCaller = { username: 'älice', password: new Secret('the callers "word"') }
+
+test('the user and the password of a request take the places of those of the elements', async () => {
+  const header = grantOf({ credentials: { in: 'header', header: 'x-login' }, credentialsFrom: 'caller' })
+  const pair = Buffer.from(`älice:${ofCaller.password.reveal()}`).toString('base64')
+  assert.equal((await write(header, byNothing, {}, ofCaller)).headers['x-login'], `Basic ${pair}`)
+  const headers = { in: 'named_headers', userHeader: 'x-user', passwordHeader: 'x-password' } as const
+  const named = await write(grantOf({ credentials: headers, credentialsFrom: 'caller' }), byNothing, {}, ofCaller)
+  assert.deepEqual([named.headers['x-user'], named.headers['x-password']], ['älice', ofCaller.password.reveal()])
+  const leaves = { credentialsFrom: 'caller', ...body({ u: { user: true }, p: { password: true } }) } as const
+  const { json } = await write(grantOf(leaves), byNothing, {}, ofCaller)
+  assert.deepEqual(JSON.parse(json ?? ''), { u: 'älice', p: ofCaller.password.reveal() })
+})
+
+test('the user and the password of a request go nowhere if the elements have the credentials', async () => {
+  for (const client of [byPassword, bySigner, byNothing]) {
+    const grant = grantOf({
+      credentials: { in: 'header', header: 'x-login' },
+      ...body({ u: { user: true }, p: { password: true } }),
+    })
+    const { headers, json } = await write(grant, client, {}, ofCaller)
+    const sent = `${Object.values(headers)} ${Buffer.from(String(headers['x-login']).slice(6), 'base64')} ${json}`
+    assert.doesNotMatch(sent, /älice|callers/)
+  }
+})
+
+test('no refusal can quote the password of a request, and no caller gets it as a token', async () => {
+  const grant = grantOf({ credentials: { in: 'header', header: 'x-login' }, credentialsFrom: 'caller' })
+  const { signed } = await write(grant, byNothing, {}, ofCaller)
+  const { secrets } = sentSecrets(signed, { ...parameters, ...ofCaller })
+  const pair = Buffer.from(`älice:${ofCaller.password.reveal()}`).toString('base64')
+  for (const text of [ofCaller.password.reveal(), 'the callers \\"word\\"', pair])
+    assert(
+      secrets.some((secret) => secret.reveal() === text),
+      text,
+    )
+  assert.throws(
+    () => keptOf({ accessToken: ofCaller.password }, signed, { ...plainConnection, grant }, parameters),
+    UnreadableAnswerError,
+  )
 })

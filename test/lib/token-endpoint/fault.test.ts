@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
 import { faultOf } from '../../../lib/token-endpoint/fault.ts'
+import { RefusedError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 
@@ -31,4 +33,22 @@ test('each error code tells whether the caller, the elements or the client cause
     assert.equal(faultOf(error, connection, { ...base, ...members }), fault, `${error} ${JSON.stringify(members)}`)
   assert.equal(faultOf('invalid_grant', byPassword, base), 'caller')
   assert.equal(faultOf('invalid_client', byPassword, base), 'client')
+})
+
+test('whatever the code, a token server may mean the user or the password that a request brought', async (t) => {
+  const connectionWith = async (tokenRequest: object) =>
+    await resolveConn(t, {
+      ...exampleElements('https://as.example', { endpoint: { authenticationConfigRef: 'theToken' } }),
+      oAuthConfig: {},
+      authToken: { theToken: { authServerRef: 'theServer', tokenRequest, tokenResponse: { responseFormat: 'Text' } } },
+    })
+  const byCaller = await connectionWith({ credentialsFrom: 'caller' })
+  const byElements = await connectionWith({})
+  const request = { ...base, username: 'alice', password: new Secret('p') }
+  for (const code of ['http_401', 'http_403', 'http_400', 'http_422', 'invalid_client', 'BAD_LOGIN']) {
+    const refusal = new RefusedError('', code, faultOf(code, byCaller, request), { isOfCredentials: true })
+    assert.deepEqual([refusal.fault, refusal.mayBeOfCredentials, refusal.mayBeOfRequest], ['caller', false, true], code)
+    assert.notEqual(faultOf(code, byElements, base), 'caller')
+  }
+  for (const code of ['http_404', 'http_415']) assert.equal(faultOf(code, byCaller, request), 'elements')
 })

@@ -38,6 +38,8 @@ export interface StrictZosConnectTokenServerOptions extends StrictServerOptions 
   readonly method?: 'GET' | 'PUT' | 'POST'
   readonly user?: string
   readonly password?: string
+  /** Other users with their passwords. */
+  readonly others?: Readonly<Record<string, string>>
   readonly credentials: Credentials
   readonly token: TokenPlace
   /** The life of the JWT. Null for a JWT without `exp`. */
@@ -65,13 +67,13 @@ export async function startStrictZosConnectTokenServer(
   t: TestContext,
   options: StrictZosConnectTokenServerOptions,
 ): Promise<StrictZosConnectTokenServer> {
-  const { now = Date.now, lifeSeconds = 300, hasJti = false, token: place, user = 'jwtuser' } = options
+  const { now = Date.now, lifeSeconds = 300, hasJti = false, token: place } = options
   const { header = 'myJWT-header-name', scheme = 'Bearer' } = options.api ?? {}
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const issued: string[] = []
   const revoked = new Set<string>()
 
-  async function issue(): Promise<string> {
+  async function issue(user: string): Promise<string> {
     const iat = Math.floor(now() / 1000)
     const exp = lifeSeconds === null ? {} : { exp: iat + lifeSeconds }
     // Two JWTs of one second differ, even without a jti.
@@ -97,8 +99,7 @@ export async function startStrictZosConnectTokenServer(
 
   async function accept(call: ReceivedCall): Promise<ScriptedAnswer> {
     if (call.url !== path) return callApi(call)
-    demandCredentials(call, options)
-    return answerWith(await issue(), place)
+    return answerWith(await issue(demandCredentials(call, options)), place)
   }
 
   const server = await startStrictServer(t, accept, options)
@@ -115,18 +116,20 @@ interface Given {
   readonly password: unknown
 }
 
-/** The method, and the credentials at their place and at no other place. */
-function demandCredentials(call: ReceivedCall, options: StrictZosConnectTokenServerOptions): void {
-  const { method = 'POST', user = 'jwtuser', password = 'jwtpassword', credentials } = options
-  plant(password)
+/** The method, and the credentials at their place and at no other place. Returns the user. */
+function demandCredentials(call: ReceivedCall, options: StrictZosConnectTokenServerOptions): string {
+  const { method = 'POST', user = 'jwtuser', password = 'jwtpassword', others, credentials } = options
+  const passwords = new Map(Object.entries({ [user]: password, ...others }))
+  for (const each of passwords.values()) plant(each)
   if (call.method !== method) refuse('The method is another.', 405, { allow: method })
   const { header = 'Authorization' } = credentials.in === 'basic' ? credentials : { header: '' }
   if (header !== 'Authorization' && call.headers.authorization !== undefined)
     refuse('Authorization is not expected.', 400)
   if (credentials.in !== 'body' && call.body.length > 0) refuse('A body is not expected.', 400)
   const given = readCredentials(call, credentials)
-  if (given.user !== user || given.password !== password)
+  if (given.password === undefined || passwords.get(String(given.user)) !== given.password)
     refuse('The user or the password is wrong.', 401, { 'www-authenticate': 'Basic realm="JWTTokenGenerator"' })
+  return String(given.user)
 }
 
 function readCredentials({ headers, body }: ReceivedCall, credentials: Credentials): Given {
