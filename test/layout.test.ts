@@ -266,6 +266,7 @@ test('a secret is revealed only where it is used', () => {
     'lib/adapters/http/undici-api-endpoint.ts',
     'lib/adapters/http/undici-token-endpoint.ts',
     'lib/adapters/valkey/valkey-connection.ts',
+    'lib/admission/sendable-credentials.ts',
     'lib/api-call/carried-token.ts',
     'lib/fleet/cache-keys.ts',
     'lib/fleet/sealing.ts',

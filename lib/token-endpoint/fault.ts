@@ -9,7 +9,7 @@ const refusalsOfTokens: readonly string[] = ['invalid_request', 'invalid_grant',
 /** The token server of an `authToken` has a status in place of a code. These are about the request, not about its credentials. */
 const refusalsOfRequests: readonly string[] = [400, 404, 409, 415, 422].map((status) => `http_${status}`)
 
-/** These say that the address or the form of the body is wrong, whoever the user is. */
+/** These say that the address or the form of the body is wrong, for any user. */
 const refusalsOfForm: readonly string[] = [404, 415].map((status) => `http_${status}`)
 
 /** What caused a refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */

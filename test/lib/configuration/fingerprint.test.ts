@@ -304,6 +304,7 @@ const ofAuthToken: Readonly<
       { requestBody: { a: 'b', user: { user: true } } },
       { requestBody: { a: 'b', user: { user: true }, password: { password: true } }, credentialLocation: 'body' },
     ],
+    credentialsFrom: [{}, { credentialsFrom: 'caller' }],
     header: [{}, { header: 'X-Login' }],
     userHeader: [
       { userHeader: 'X-A', passwordHeader: 'X-B' },
@@ -340,7 +341,8 @@ const ofAuthToken: Readonly<
 for (const attribute of ['tokenRequest', 'tokenResponse'] as const) {
   for (const [member, [from, to]] of Object.entries(ofAuthToken[attribute]))
     test(`another ${member} in the ${attribute} of an authToken counts as other elements`, async () => {
-      const authorizationServer = { basicAuthRef: 'theUser' }
+      // The credentials of callers are a mistake beside a user of the elements.
+      const authorizationServer = member === 'credentialsFrom' ? {} : { basicAuthRef: 'theUser' }
       const withIt = (value: Attributes) =>
         changed(theElements, { ...byAuthToken, authorizationServer, authToken: { [attribute]: value } })
       assert.notEqual(await fingerprint(withIt(from)), await fingerprint(withIt(to)))
