@@ -158,3 +158,22 @@ test('behind a JWT authorizer a connection without tokens is listed for its own 
   const refused = await http({ ...tokenRequest('conn'), authorizer: authorizer('other') })
   assert.equal(refused.status, 403, 'the right is checked before the request')
 })
+
+test('GET /connections shows a user with a password as client_secret_basic, wherever the request has them', async (t) => {
+  const inBody = { credentialLocation: 'body', requestBody: { u: { user: true }, p: { password: true } } }
+  const inHeaders = { userHeader: 'X-User', passwordHeader: 'X-Password' }
+  for (const tokenRequest of [{}, inBody, inHeaders]) {
+    const elements = (issuer: string): RawElements => ({
+      endpointConnection: { conn: { authenticationConfigRef: 'theToken' } },
+      authToken: { theToken: { authServerRef: 'theServer', tokenRequest, tokenResponse: { tokenPath: 'token' } } },
+      authorizationServer: {
+        theServer: { tokenEndpoint: `${issuer}/token`, basicAuthRef: 'theUser', allowLoopbackHttp: true },
+      },
+      authData: { theUser: { user: 'jwtuser', passwordSecret: 'tokenwell/local/the-password' } },
+    })
+    const { http } = await startIssueTokenWithScriptedServer(t, elements, () => tokenAnswer())
+    const { body } = await http(list)
+    const [conn] = body['connections'] as Record<string, unknown>[]
+    assert.deepEqual([conn?.['grant_type'], conn?.['client_authentication']], ['authToken', 'client_secret_basic'])
+  }
+})

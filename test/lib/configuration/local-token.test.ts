@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Connection, LocalConnection } from '../../../lib/configuration/connection.ts'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
-import { assertLines, exampleIssuer, mistakesOf, resolveAnyConn } from '../../support/elements/element-store.ts'
+import {
+  assertLines,
+  exampleIssuer,
+  localDeployment,
+  mistakesOf,
+  resolveAnyConn,
+} from '../../support/elements/element-store.ts'
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { localTokenElements } from '../../support/elements/local-token-elements.ts'
 
@@ -35,6 +41,13 @@ test('a token for App Store Connect has exactly its claims, the scope as a list,
   assert.deepEqual(warnings, [])
   assert.deepEqual(grant.assertion.claims, { scope: ['GET /v1/apps'] })
   assert.deepEqual([grant.assertion.audiences, grant.assertion.expiresInSeconds], [['appstoreconnect-v1'], 1200])
+})
+
+test('without issuer, iss of a token is the URL of its builder, until omit names iss', async (t) => {
+  const bare = await localTokenOf(t, localTokenElements({ builder: { ...builder, issuer: undefined } }))
+  assert.equal(bare.grant.assertion.issuer, `${localDeployment.publicUrl}/jwt/theBuilder`)
+  const omitted = await localTokenOf(t, localTokenElements({ builder: { ...builder, issuer: undefined, omit: 'iss' } }))
+  assert.deepEqual(omitted.grant.assertion.omitted, ['iss'])
 })
 
 test('a token without aud is a warning until omit names aud', async (t) => {
