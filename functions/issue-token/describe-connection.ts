@@ -8,6 +8,7 @@ import {
   tokensOf,
 } from '../../lib/configuration/connection.ts'
 import type { Finding } from '../../lib/configuration/finding.ts'
+import { whyNotWarmed } from '../../lib/configuration/resolve-warming.ts'
 import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-status.ts'
 import type { ConnectionAnswer } from '../../lib/http-interface/answers.ts'
 
@@ -64,7 +65,7 @@ function describeToken(token: TokenConnection) {
     ...(parameters.audience && { audience: parameters.audience }),
     ...(takesPassword(grant) && { credentials_from: 'caller' }),
     ...(claims.length > 0 && { claims_from_request: claims }),
-    warm: warming !== undefined,
+    warm: warming !== undefined && whyNotWarmed(grant) === undefined,
   }
 }
 

@@ -46,7 +46,7 @@ interface TokenBase extends ConnectionBase {
   readonly isFurther?: true
   readonly parameters: ConfiguredParameters
   readonly requestMay?: RequestMay
-  /** If absent, warm runs do not renew its tokens. */
+  /** If absent, warm runs renew no token of the connection. Otherwise they renew those that can be requested without a caller. */
   readonly warming?: Warming
 }
 

@@ -63,7 +63,7 @@ function serverOf(token: TokenOrigin): Pick<Warming, 'authorizationServer' | 'ma
 }
 
 /** Why a request for the token can't be repeated without its caller. Undefined if it can. */
-function whyNotWarmed(grant: Grant): string | undefined {
+export function whyNotWarmed(grant: Grant): string | undefined {
   if (grant.type === 'password')
     return "renewing a token of the password grant takes the user's password, which only the caller has"
   if (takesPassword(grant))

@@ -128,6 +128,19 @@ test('GET /connections shows each token with its header, and the main one as bef
   })
 })
 
+test('GET /connections does not call a token warm that each request gets anew', async (t) => {
+  const elementsBy = (issuer: string) => {
+    const elements = both(issuer)
+    return { ...elements, jwtBuilder: { ...elements['jwtBuilder'], localBuilder: { issuer: 'me', jwkEnabled: true } } }
+  }
+  const { http } = await startIssueTokenWithScriptedServer(t, elementsBy, () => tokenAnswer())
+  const [conn] = (await http(list)).body['connections'] as { tokens: { warm: boolean }[] }[]
+  assert.deepEqual(
+    conn?.tokens.map(({ warm }) => warm),
+    [true, false],
+  )
+})
+
 test('GET /connections shows user and password by the id of their element, and neither of them', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, basicOnly, () => tokenAnswer())
   const { body } = await set.http(list)
