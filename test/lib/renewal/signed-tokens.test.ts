@@ -74,6 +74,21 @@ test('a revocation that the elements do not explain still ends the tokens of its
   for (const instance of fleet.instances) await assert.rejects(fleet.ask(instance))
 })
 
+for (const [what, mistake] of [
+  ['has a reference that cannot be read', { endpoint: { authenticationConfigRef: 7 } }],
+  ['has another mistake', { endpoint: { host: 'no URL' } }],
+  ['has a reference to nothing', { endpoint: { authenticationConfigRef: 'deleted' } }],
+  ['has a token with a mistake', { token: { tokenGeneratorRef: 7 } }],
+] as const)
+  test(`a revocation ends the tokens of a connection that ${what}: they are those of the elements before it`, async () => {
+    const fleet = await theFleet(ownKey, keySet('old'))
+    await fleet.askAll()
+    fleet.change({}, { ...localTokenElements({ builder: ownKey, ...mistake }), keyStore })
+    await fleet.answer({ type: 'RevokeKey', jwtBuilder: 'theBuilder', kid: 'old' })
+    await fleet.passMemory()
+    for (const instance of fleet.instances) await assert.rejects(fleet.ask(instance), KeyStoreError)
+  })
+
 for (const [what, builder, contents] of [
   ['a key store', ownKey, [keySet('old'), keySet('new')]],
   [
