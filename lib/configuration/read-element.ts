@@ -53,7 +53,7 @@ type AttributeReading =
 
 function readAttribute(kind: Kind, schemas: Schemas, name: string, value: unknown): AttributeReading {
   const schema = schemas.get(name)
-  if (!schema) return { kind: 'wrong', sentences: [whyNotHere(kind, [...schemas.keys()], name)] }
+  if (!schema) return { kind: 'wrong', sentences: [whyNotHere(kind, schemas, name)] }
 
   const result = v.safeParse(schema, value, { abortPipeEarly: schema.type !== 'custom' })
   const secret = secretIn(value) ?? secretIn(result.output)
@@ -111,10 +111,13 @@ function variableIn(value: unknown): string | undefined {
   return `It holds the server.xml variable${shown}. Tokenwell does not replace variables: write the value itself.`
 }
 
-function whyNotHere(kind: Kind, known: readonly string[], name: string): string {
+function whyNotHere(kind: Kind, schemas: Schemas, name: string): string {
+  const known = [...schemas.keys()]
   const dropped = droppedAttributes[kind]
   if (dropped && Object.hasOwn(dropped, name)) return String(dropped[name])
   const others = kinds.filter((other) => Object.hasOwn(elementSchemas[other].entries, name))
+  const owner = [...schemas].find(([, schema]) => membersOf(schema)?.has(name))?.[0]
+  if (owner) return `There is no such attribute. It is a member of ${owner}: write it there.`
   const nearest = nearestName(name, known)
   const hint = nearest ? ` Did you mean ${nearest}?` : ''
   if (others.length > 0) return `There is no such attribute. It is an attribute of ${others.join(' and of ')}.${hint}`

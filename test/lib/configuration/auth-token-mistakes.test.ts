@@ -61,6 +61,16 @@ async function linesOf(t: TestContext, changes: Changes): Promise<readonly strin
 
 const members: readonly (readonly [string, Changes, RegExp])[] = [
   [
+    'a member of the request in the element itself, though its name sounds like a secret',
+    { auth: { credentialLocation: 'header' } },
+    /credentialLocation: There is no such attribute\. It is a member of tokenRequest: write it there\.$/,
+  ],
+  [
+    'a member of the answer in the element itself',
+    { auth: { tokenPath: 'token' } },
+    /tokenPath: There is no such attribute\. It is a member of tokenResponse: write it there\.$/,
+  ],
+  [
     'a misspelt member of the request',
     { request: { requestMetod: 'GET' } },
     /tokenRequest: There is no member requestMetod\. Did you mean requestMethod\?$/,
