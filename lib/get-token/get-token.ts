@@ -6,7 +6,7 @@ import { demandUnended } from '../admission/ended-tokens.ts'
 import { InvalidRequestError } from '../admission/invalid-request.ts'
 import type { AskedRequest } from '../admission/unknown-parameters.ts'
 import { createSingleFlight } from '../base/single-flight.ts'
-import type { Pause } from '../base/time.ts'
+import { inTime, type Pause } from '../base/time.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import type { Log } from '../log/log-event.ts'
 import { TimedOutError, UnreachableError } from '../token-endpoint/token-endpoint-error.ts'
@@ -104,7 +104,10 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
     key: MemoryKey,
     deadline: number,
   ): Promise<HandedOutToken> {
-    const { token, source } = await fromFleet.find({ key, request: asked.request, deadline })
+    const found = fromFleet.find({ key, request: asked.request, deadline })
+    const { token, source } = await inTime(found, deadline - now(), pause, () => {
+      throw outOfTime()
+    })
     return handOut(token, source, asked)
   }
 

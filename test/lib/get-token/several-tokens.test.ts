@@ -5,7 +5,7 @@ import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-err
 import { createSeveralTokensFleet, sessionToken } from '../../support/virtual/several-tokens.ts'
 import type { TokensInVirtualTime } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
-import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
+import { theSigner, theSigners, type VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
 /* One connection has a token from an OAuth 2.0 server, one from another token server, and one that Tokenwell signs. */
 
@@ -127,6 +127,17 @@ test('each request for a JWT with a jti gets one of its own, and no caller waits
   const ids = found.map(({ token }) => decodeJwt(token.accessToken.reveal()).jti)
   assert.equal(new Set(ids).size, found.length)
   assert.ok(fleet.time.now() - from < 100, `${fleet.time.now() - from} ms`)
+})
+
+test('a caller that gets a token of its own waits no longer than its deadline', async () => {
+  let signatures = 0
+  const current = () => (++signatures === 2 ? new Promise<never>(() => {}) : Promise.resolve(theSigner))
+  const several = { signingBuilder: { jti: true } }
+  const { time, caller } = createSeveralTokensFleet(everyServer, { several, signers: { ...theSigners, current } })
+  const asked = [1, 2].map(() => caller.get({ authentication: 'signed' }, 5_000))
+  const [first, second] = await time.until(Promise.allSettled(asked))
+  assert.equal(first?.status, 'fulfilled')
+  assert.match(String(second?.status === 'rejected' && second.reason), /deadline/)
 })
 
 test('the same of a token server that gives each JWT a jti', async () => {
