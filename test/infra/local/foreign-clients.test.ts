@@ -72,3 +72,19 @@ test('for a client certificate its subject is printed, and which methods of regi
   assert.match(client, /certificate {5}CN=Tokenwell, in .*the-keys\n.*self_signed_tls_client_auth/)
   assert.doesNotMatch(client, /PRIVATE/)
 })
+
+test('a token server whose user and password each request brings needs no secret', async (t) => {
+  const authToken = {
+    theToken: {
+      authServerRef: 'theServer',
+      tokenRequest: { credentialsFrom: 'caller' },
+      tokenResponse: { responseFormat: 'Text' },
+    },
+  }
+  const [client = '', ...others] = await describe(t, [{ endpoint: { authenticationConfigRef: 'theToken' } }], {
+    more: { authToken },
+  })
+  assert.deepEqual(others, [])
+  assert.match(client, /authentication {2}user and password, which each request brings\n/)
+  assert.doesNotMatch(client, /Write the one|secrets/)
+})
