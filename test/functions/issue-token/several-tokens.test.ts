@@ -48,6 +48,14 @@ test('without a name the answer is the OAuth 2.0 token, and each token comes by 
   assert.equal(requests.length, 1)
 })
 
+test('a request can ask for no scope, resource or audience of an authTokenLocal', async (t) => {
+  const { http } = await startIssueTokenWithScriptedServer(t, both, () => tokenAnswer())
+  for (const parameter of ['scope=orders', 'resource=https://a.example', 'audience=the-api']) {
+    const { status, body } = await http(tokenRequest('conn', parameter, 'authentication=theJwt'))
+    assert.deepEqual([status, body['error']], [400, 'invalid_request'], parameter)
+  }
+})
+
 test('a rejected token is replaced, and the other one stays', async (t) => {
   const { http } = await startIssueTokenWithScriptedServer(t, both, () => tokenAnswer())
   const main = await http(tokenRequest('conn'))
