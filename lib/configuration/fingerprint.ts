@@ -26,7 +26,8 @@ function changesOfMeaning(_connection: Connection): readonly string[] {
 
 /**
  * A hash over everything in a connection that can change the issued token, how long it is used, or which requests are allowed.
- * Keys of assertions, the API, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid.
+ * Keys of assertions, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid. So is the API, unless Tokenwell
+ * signs a token for it.
  */
 export function fingerprintOf(connection: Connection, changes = changesOfMeaning(connection)): string {
   const [main, ...others] = tokensOf(connection)
@@ -59,11 +60,15 @@ function tokenIdentity(connection: TokenConnection): object {
   }
 }
 
-/** The key is a part of it: with another key it is another token, which the API may not accept. When Tokenwell makes the next key is not. */
-function localIdentity({ grant, requestMay, parameters, lifetime }: LocalConnection): object {
+/**
+ * The key is a part of it: with another key it is another token, which the API may not accept. When Tokenwell makes the next key is not. The
+ * API is a part of it, since the secret of the key may list hosts, and no other host may get what the key has signed.
+ */
+function localIdentity({ grant, requestMay, parameters, lifetime, api }: LocalConnection): object {
   const { key, ...assertion } = grant.assertion
   const { generated: _times, ...used } = key
-  return { grant: { ...grant, assertion: { ...assertion, key: used } }, requestMay, parameters, lifetime }
+  const signed = { ...grant, assertion: { ...assertion, key: used } }
+  return { grant: signed, requestMay, parameters, lifetime, api: api?.origin }
 }
 
 /** A server may decide by any member of the header that the operator adds. `kid` and certificates only find the key. */

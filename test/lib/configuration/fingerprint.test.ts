@@ -449,6 +449,22 @@ test('the names, texts and secret names of headers count, and the case of a name
   assert.equal(await fingerprint(none), await fingerprint(theElements))
 })
 
+test('the host of the API counts where Tokenwell signs a token for it: the key may list other hosts', async () => {
+  const forHost = (authenticationConfigRef: readonly string[]) => (host: string) =>
+    fingerprint(
+      changed(theElements, {
+        endpointConnection: { authenticationConfigRef, host },
+        authTokenLocal: { header: 'X-Local' },
+      }),
+    )
+  const hosts = ['https://api.example.com', 'https://other.example.com']
+  const sizes = [['theLocalToken'], ['theConfig', 'theLocalToken'], ['theConfig']].map(async (named) => {
+    const all = await Promise.all(hosts.map(forHost(named)))
+    return new Set(all).size
+  })
+  assert.deepEqual(await Promise.all(sizes), [2, 2, 1])
+})
+
 test('each token of a connection counts, and the order of those beside the main one does not', async () => {
   const local = { theLocalToken: { tokenGeneratorRef: 'theBuilder', header: 'X-Local' } }
   const session = {
