@@ -3,7 +3,7 @@ import type { Caller } from './caller.ts'
 import { type CallersToken, keyOfCallersToken } from './callers-token.ts'
 import { hasOwnEnd, isUsable, type Lifetime, lifetimeSeconds, secondsLeft } from './lifetime.ts'
 
-/** An access token with its lifetime and provenance. Times are milliseconds since the epoch. */
+/** A token for an API, from a server or signed by Tokenwell, with its lifetime and provenance. Times are milliseconds since the epoch. */
 export interface Token extends Lifetime {
   /** Random. It names this token to callers, and is valid only for its connection. */
   readonly id: string

@@ -30,7 +30,7 @@ export const poll: Backoff = { firstMilliseconds: 50, lastMilliseconds: 1_000 }
 /** The time before the deadline in which a throttled store is no longer waited for: the token request needs it. */
 export const attemptMilliseconds = 12_000
 
-/** A token and its source: the memory of this process, the shared cache, or the authorization server. */
+/** A token and its source: the memory of this process, the shared cache, or its server. `server` also means a token that Tokenwell has just signed. */
 export interface FoundToken {
   readonly token: Token
   readonly source: 'memory' | 'cache' | 'server'
@@ -145,7 +145,7 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
   }
 
   /**
-   * Requests a token from the authorization server for the whole fleet.
+   * Obtains a token for the whole fleet.
    * @throws {CacheUnavailableError} where no caller waits for the token: without a lease it could not be stored
    * @throws {TokenwellError} the reason why no token was obtained, where there is no current one
    */

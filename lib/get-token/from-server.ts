@@ -99,7 +99,7 @@ export interface FromServerDependencies {
 }
 
 /**
- * The last of three tiers: a token from the authorization server. The steps are admission, secrets, cool-downs, attempts and storing.
+ * The last of three tiers: a token from its server, or one that Tokenwell signs. The steps are admission, secrets, cool-downs, attempts and storing.
  */
 export type FromServer = ReturnType<typeof createFromServer>
 

@@ -54,7 +54,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
   const { elements, deployment, records, rejections, renewer, refresher } = dependencies
   const { secretsVersion, clearing, keyPublisher, keyRevoker, events, announcer, dateReporter, now, log } = dependencies
 
-  /** Publishes the public keys that an event may have changed, so that authorization servers know them before they are used. */
+  /** Publishes the public keys that an event may have changed, so that servers and APIs know them before they are used. */
   async function publishKeys(event: IncomingEvent, deadline: number): Promise<void> {
     if (event.type === 'RevokeKey') return await revokeKey(event, deadline)
     await keyPublisher.publish(await buildersOf(event), deadline)
