@@ -1,5 +1,4 @@
 import { allEnded } from '../base/all-ended.ts'
-import { forEachAtMost } from '../base/semaphore.ts'
 import {
   buildersOfElement,
   buildersOfSecret,
@@ -27,9 +26,6 @@ import type { ConnectionRefresher } from './refresh-connection.ts'
 import type { TokenRenewer } from './renew-token.ts'
 import type { DateReporter } from './report-dates.ts'
 import { aheadMilliseconds } from './warm-tokens.ts'
-
-/** How many connections are cleared at a time, as many as a warm run renews tokens of one server. */
-const connectionsAtATime = 10
 
 export interface EventAnswererDependencies {
   readonly elements: ElementStore
@@ -63,7 +59,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
   /** Tokens that Tokenwell has signed end with their key. */
   async function revokeKey(event: Extract<IncomingEvent, { readonly type: 'RevokeKey' }>, deadline: number) {
     const endTokens = async (jwtBuilders: readonly string[]) =>
-      await announcer.announce(await signAnew(await connectionsSigning(elements, jwtBuilders), deadline))
+      await announcer.announce(await refresher.clearEach(await connectionsSigning(elements, jwtBuilders), deadline))
     try {
       await endTokens(await keyRevoker.revoke(event, deadline))
     } catch (error) {
@@ -119,25 +115,15 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
         await secretsVersion.change(deadline)
         // Their tokens may be bound to the former certificate (RFC 8705 section 3).
         await raiseForEach('ClearTokenCache', await connectionsByCertificate(elements, event.name))
-        return await signAnew(await connectionsBySigningSecret(elements, event.name), deadline)
+        return await refresher.clearEach(await connectionsBySigningSecret(elements, event.name), deadline)
       case 'ClearTokenCache':
-        if (event.connection !== undefined)
-          return await refresher.clear(event.connection, deadline, 'unless_just_cleared')
+        if (event.connection !== undefined) return await refresher.clear(event.connection, deadline)
         await clearAll(deadline)
         return []
       case 'RevokeKey':
       case 'Ignored':
         return []
     }
-  }
-
-  /** Ends all tokens of connections with a token that Tokenwell has signed with a key that must not count any more. */
-  async function signAnew(names: readonly string[], deadline: number): Promise<readonly Renewal[]> {
-    const renewals: Renewal[] = []
-    await forEachAtMost(connectionsAtATime, names, async (connection) => {
-      renewals.push(...(await refresher.clear(connection, deadline, 'always')))
-    })
-    return renewals
   }
 
   /** The dates come after the refresh, which has read the elements, and also when its renewals failed: an end may be why. */

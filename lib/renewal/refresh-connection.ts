@@ -1,4 +1,5 @@
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
+import { forEachAtMost } from '../base/semaphore.ts'
 import type { Pause } from '../base/time.ts'
 import { type ConnectionCache, isFingerprintOf, type KnownConnection } from '../configuration/connection-cache.ts'
 import { ElementStoreError } from '../configuration/element-store.ts'
@@ -26,6 +27,8 @@ import type { TokenStager } from './stage-tokens.ts'
 const stagingMilliseconds = 20_000
 /** Reserved for the renewals after that. */
 const renewalReserveMilliseconds = 5_000
+/** How many connections are cleared at a time, as many as a warm run renews tokens of one server. */
+const connectionsAtATime = 10
 /** After so many changes by other processes, this process gives up. */
 const mostTries = 10
 
@@ -145,6 +148,23 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     return isUnchanged && after ? { ...after, name } : lostRace
   }
 
+  /** @returns undefined if no tokens were ended: the fleet has had none, or they were ended just before */
+  async function end(
+    name: string,
+    deadline: number,
+    when: 'always' | 'unless_just_cleared',
+  ): Promise<ConnectionRecord | undefined> {
+    const [known] = await records.readConnections([name], deadline)
+    let isTooSoon = false
+    const clear = (before: ConnectionRecord | undefined) => {
+      isTooSoon = when === 'unless_just_cleared' && wasJustCleared(before?.clearedAt, now())
+      return before && !isTooSoon ? cleared(before, now()) : undefined
+    }
+    const after = await records.amendConnection(name, known, clear, deadline)
+    if (isTooSoon) log({ event: 'clearing_skipped', connection: name })
+    return isTooSoon ? undefined : after
+  }
+
   return {
     /**
      * Makes the present elements of a connection active. If they would produce other tokens, it first obtains those that are kept
@@ -165,21 +185,32 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     },
 
     /**
-     * Ends all tokens of a connection, and obtains those that are kept warm anew.
+     * Ends all tokens of a connection, and obtains those that are kept warm anew. It does nothing within 30 s after another clearing, since
+     * each costs token requests.
      * @param deadline milliseconds since the epoch
-     * @param when `unless_just_cleared`: not within 30 s after another clearing, since each costs token requests
      * @throws {CacheUnavailableError}
      */
-    async clear(name: string, deadline: number, when: 'always' | 'unless_just_cleared'): Promise<readonly Renewal[]> {
-      const [known] = await records.readConnections([name], deadline)
-      let isTooSoon = false
-      const clear = (before: ConnectionRecord | undefined) => {
-        isTooSoon = when === 'unless_just_cleared' && wasJustCleared(before?.clearedAt, now())
-        return before && !isTooSoon ? cleared(before, now()) : undefined
-      }
-      const after = await records.amendConnection(name, known, clear, deadline)
-      if (isTooSoon) log({ event: 'clearing_skipped', connection: name })
-      return after && !isTooSoon ? await renewer.renewVariants(name, after, new Map(), deadline) : []
+    async clear(name: string, deadline: number): Promise<readonly Renewal[]> {
+      const ended = await end(name, deadline, 'unless_just_cleared')
+      return ended ? await renewer.renewVariants(name, ended, new Map(), deadline) : []
+    },
+
+    /**
+     * Ends all tokens of these connections in any case, and then obtains those that are kept warm anew. A server that is slow delays no end.
+     * @param deadline milliseconds since the epoch
+     * @throws {CacheUnavailableError}
+     */
+    async clearEach(names: readonly string[], deadline: number): Promise<readonly Renewal[]> {
+      const ended = new Map<string, ConnectionRecord>()
+      await forEachAtMost(connectionsAtATime, names, async (name) => {
+        const record = await end(name, deadline, 'always')
+        if (record) ended.set(name, record)
+      })
+      const renewals: Renewal[] = []
+      await forEachAtMost(connectionsAtATime, [...ended], async ([name, record]) => {
+        renewals.push(...(await renewer.renewVariants(name, record, new Map(), deadline)))
+      })
+      return renewals
     },
   }
 }

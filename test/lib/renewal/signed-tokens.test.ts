@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { ConfigurationError } from '../../../lib/configuration/finding.ts'
+import { connectionRecordName } from '../../../lib/fleet/record-store.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { localTokenElements } from '../../support/elements/local-token-elements.ts'
+import { virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { broughtName, createFleetThatSigns, generatedName, keySet } from '../key-lifecycle/fleet-that-signs.ts'
 
 /* Tokens that Tokenwell has signed, once their key changes or is revoked. They live for an hour. */
@@ -119,6 +121,29 @@ test('two changes of a secret within half a minute both end the tokens', async (
   }
   await fleet.passMemory()
   assert.deepEqual(kidsOf(await fleet.askAll()), ['third'])
+})
+
+test('a token server that is slow delays no end: all connections are cleared before any token is requested', async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `conn-${index}`)
+  const connection = { authenticationConfigRef: ['theConfig', 'theLocalToken'] }
+  const clearedAtRequest: number[] = []
+  const fleet = createFleetThatSigns({
+    more: {
+      ...localTokenElements({ builder: ownKey, token: { header: 'X-Token' } }),
+      keyStore: { ...keyStore, theTrust: { location: 'tokenwell/local/the-trust' } },
+      endpointConnection: Object.fromEntries(names.map((name) => [name, connection])),
+    },
+    async endpoint() {
+      const records = await fleet.store.read(names.map(connectionRecordName))
+      clearedAtRequest.push(records.filter((record) => record?.fields['clearedAt'] !== undefined).length)
+      return virtualToken()
+    },
+  })
+  fleet.secrets.put(broughtName, keySet('old'))
+  for (const name of names) await fleet.askAnew(fleet.instances[0], name)
+  fleet.secrets.put(broughtName, keySet('new'))
+  await fleet.answer({ type: 'SecretChanged', name: broughtName })
+  assert.deepEqual(clearedAtRequest, names.map(() => 0).concat(names.map(() => names.length)))
 })
 
 test('a rotation of a generated key ends no token: the key that signed it stays published', async () => {
