@@ -8,7 +8,7 @@ import { admitAuthentication } from './admit-authentication.ts'
 import { admitTokens } from './admit-tokens.ts'
 import { admitClaims } from './claims-from-request.ts'
 import { InvalidRequestError } from './invalid-request.ts'
-import { demandSendable } from './sendable-credentials.ts'
+import { demandSendable, demandSendableParameters } from './sendable-credentials.ts'
 
 /** A request that its connection's elements allow. */
 export interface Admission extends KnownConnection {
@@ -54,6 +54,7 @@ export function admitRequest(connection: TokenConnection, request: TokenRequest)
   const claims = admitClaims(connection, request)
   for (const [name, value] of Object.entries(request.further))
     allowed(name, valuesIn(name, value), Object.hasOwn(further, name) ? valuesIn(name, further[name] ?? '') : [])
+  demandSendableParameters(connection.grant, request.further)
   return {
     scope: allowed('scope', request.scope, scope),
     ...(scopeSeparator !== undefined && { scopeSeparator }),

@@ -22,6 +22,16 @@ export function demandSendable(grant: Grant, username: string, password: Secret)
   if (credentials.in === 'named_headers') for (const [name, value] of parts) demandHeaderValue(name, value)
 }
 
+/**
+ * Demands that the parameters of a caller that go into headers can be sent there.
+ * @throws {InvalidRequestError} with the name of the parameter, never with its value
+ */
+export function demandSendableParameters(grant: Grant, further: Readonly<Record<string, string>>): void {
+  const { parameterHeaders = {} } = grant.type === 'authToken' ? grant.request : {}
+  for (const name of Object.values(parameterHeaders))
+    if (Object.hasOwn(further, name)) demandHeaderValue(name, further[name] ?? '')
+}
+
 function demandForBasic(name: string, value: string): void {
   if (/\p{Cc}/u.test(value))
     throw new InvalidRequestError(

@@ -1,6 +1,6 @@
 import { isJsonObject } from '../base/decoding.ts'
 import type { AuthTokenOrigin } from './auth-token-mistakes.ts'
-import { leavesOfBody, readLeaf } from './body-leaf.ts'
+import { isSecretLeaf, leavesOfBody, readLeaf } from './body-leaf.ts'
 import type { ResolvedAuthorizationServer } from './connection.ts'
 import type { FindingList } from './finding.ts'
 import { soundsSecret } from './read-element.ts'
@@ -89,6 +89,6 @@ function hasCredentials(
     server?.basicAuthRef !== undefined ||
     tls.clientCertificate !== undefined ||
     Object.values(headers).some((value) => typeof value !== 'string') ||
-    leavesOfBody(tokenRequest?.requestBody).some((leaf) => typeof leaf === 'object')
+    leavesOfBody(tokenRequest?.requestBody).some(isSecretLeaf)
   )
 }

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
-import { leavesOfBody, readLeaf } from './body-leaf.ts'
+import { authorizationDetails } from './authorization-details.ts'
+import { isSecretLeaf, leavesOfBody, parametersInBody, readLeaf } from './body-leaf.ts'
 import type { AuthData, AuthorizationServer, AuthToken, ElementReference } from './element.ts'
 import type { FindingList } from './finding.ts'
 import { isHeaderValue } from './value-syntax.ts'
@@ -22,6 +23,7 @@ export function refuseMistakes(origin: AuthTokenOrigin, findings: FindingList): 
   const ofRequest = [...complaintsOfCallers(origin), ...complaintsOfHeaders(origin), ...complaintsOfRequestBody(origin)]
   for (const sentence of ofRequest) findings.addMistake(element, 'tokenRequest', sentence)
   for (const sentence of complaintsOfResponse(attributes)) findings.addMistake(element, 'tokenResponse', sentence)
+  refuseParameters(origin, findings)
 }
 
 function refuseTwoCredentials(
@@ -34,6 +36,37 @@ function refuseTwoCredentials(
       'jwtAuthenticationTokenRef',
       `authorizationServer/${authServerRef} has basicAuthRef too, but a request has only one of them: the JWT, or the user with the password. Take one of the two out.`,
     )
+}
+
+/** Names that a request has for other things. */
+const namesOfOAuth: readonly string[] = [
+  ...['scope', 'resource', 'audience', 'username', 'actor_token', 'requested_token_type', authorizationDetails],
+]
+
+/** A parameter that a request may set must go somewhere, and no other one may. */
+function refuseParameters({ element, attributes }: AuthTokenOrigin, findings: FindingList): void {
+  const { requestMay = {}, tokenRequest: { requestBody, parameterHeaders = {} } = {} } = attributes
+  const used = [...parametersInBody(requestBody), ...Object.values(parameterHeaders)]
+  for (const name of Object.keys(requestMay))
+    if (namesOfOAuth.includes(name))
+      findings.addMistake(
+        element,
+        'requestMay',
+        `The parameter ${name} is for OAuth 2.0. Give the parameter of this token server another name.`,
+      )
+    else if (!used.includes(name))
+      findings.addMistake(
+        element,
+        'requestMay',
+        `It lists ${name}, but tokenRequest has no place for it. Write { "parameter": "${name}" } in requestBody, name it in parameterHeaders, or take it out.`,
+      )
+  for (const name of used)
+    if (!Object.hasOwn(requestMay, name))
+      findings.addMistake(
+        element,
+        'tokenRequest',
+        `It has a place for the parameter ${name}, but requestMay does not list it. List its values there, or true for any text.`,
+      )
 }
 
 /** About other credentials beside those of the callers. */
@@ -78,15 +111,23 @@ function complaintsOfHeaders({ attributes, server, authData }: AuthTokenOrigin):
     complaints.push(
       'credentialLocation is body, but userHeader and passwordHeader put the credentials into headers. Take them out, or set credentialLocation to header.',
     )
+  for (const name of Object.keys(tokenRequest.parameterHeaders ?? {}))
+    if (Object.hasOwn(server?.headers ?? {}, name))
+      complaints.push(
+        `parameterHeaders has the header ${name}, which headers of authorizationServer/${authServerRef} sets too. Take it out of one of the two.`,
+      )
   const isOfElements = jwtAuthenticationTokenRef !== undefined || server?.basicAuthRef !== undefined
   const hasCredentials = isOfElements || isOfCaller(attributes)
   if (hasCredentials && credentialLocation === 'header') {
     const used = isNamed ? [userHeader, passwordHeader] : [tokenRequest.header ?? 'authorization']
-    for (const name of used)
+    for (const name of used) {
+      if (name !== undefined && Object.hasOwn(tokenRequest.parameterHeaders ?? {}, name))
+        complaints.push(`The credentials are in the header ${name}, which parameterHeaders has too. Take it out there.`)
       if (name !== undefined && Object.hasOwn(server?.headers ?? {}, name))
         complaints.push(
           `The credentials are in the header ${name}, which headers of authorizationServer/${authServerRef} sets too. Take it out there, or set another header here.`,
         )
+    }
     if (authData) complaints.push(...complaintsOfUser(authData, isNamed, server?.basicAuthRef ?? ''))
   }
   return complaints
@@ -136,12 +177,7 @@ function complaintsOfRequestBody({ attributes, server, authData }: AuthTokenOrig
     complaints.push(
       'credentialsFrom is caller, but requestBody has no { "user": true }: the user of a request would have no effect. Add it at its place.',
     )
-  if (
-    credentialLocation === 'body' &&
-    needed === undefined &&
-    !leaves.some((leaf) => typeof leaf === 'object') &&
-    server
-  )
+  if (credentialLocation === 'body' && needed === undefined && !leaves.some(isSecretLeaf) && server)
     complaints.push(
       `credentialLocation is body, but there are no credentials. Set basicAuthRef on authorizationServer/${attributes.authServerRef}, or jwtAuthenticationTokenRef, or name a secret in requestBody.`,
     )

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
-import { flag, oneOf, text } from './attribute-schema.ts'
+import { flag, object, oneOf, text } from './attribute-schema.ts'
 import { complaintsOfBody } from './body-leaf.ts'
 import { headerNameMessage, whyHeaderRefused, whyNoCredential } from './refused-header.ts'
 import { isHeaderName } from './value-syntax.ts'
@@ -60,6 +60,28 @@ const requestBody = v.pipe(
   ),
 )
 
+const parameterHeadersMessage = 'an object that gives each header the name of a parameter'
+/** The names of the headers are in lower case once it is read. */
+const parameterHeaders = v.pipe(
+  object<Readonly<Record<string, string>>>(parameterHeadersMessage, (value) => [
+    ...Object.entries(value).flatMap(([name, parameter]) => {
+      if (!isHeaderName(name)) return [headerNameMessage]
+      const why = whyHeaderRefused(name)
+      if (why !== undefined) return [`Take out the header ${name}: ${why}.`]
+      return typeof parameter === 'string'
+        ? []
+        : [`The value of ${name} must be the name of a parameter in requestMay.`]
+    }),
+    ...[...Map.groupBy(Object.keys(value), (name) => name.toLowerCase()).values()]
+      .filter(({ length }) => length > 1)
+      .map((same) => `Keep only one of the headers ${same.join(' and ')}: case does not count.`),
+  ]),
+  v.transform((value) =>
+    Object.fromEntries(Object.entries(value).map(([name, parameter]) => [name.toLowerCase(), parameter])),
+  ),
+  v.description('Headers of the request, each with the parameter that a caller may set it to.'),
+)
+
 export const tokenRequest = v.pipe(
   v.strictObject({
     requestMethod: v.exactOptional(v.picklist(['GET', 'PUT', 'POST'], 'GET, PUT or POST')),
@@ -68,6 +90,7 @@ export const tokenRequest = v.pipe(
     header: v.exactOptional(requestHeader('The header that has the credentials.')),
     userHeader: v.exactOptional(requestHeader('The header that has the user alone.')),
     passwordHeader: v.exactOptional(requestHeader('The header that has the password alone.')),
+    parameterHeaders: v.exactOptional(parameterHeaders),
     requestBody: v.exactOptional(requestBody),
     bodyFormat: v.exactOptional(v.picklist(['JSON', 'form'], 'JSON or form')),
   }),

@@ -34,6 +34,8 @@ export interface AuthTokenRequest {
   readonly credentials: AuthTokenCredentials
   /** Present if each request brings the user and the password. If absent, the elements have all credentials. */
   readonly credentialsFrom?: 'caller'
+  /** Headers that a request fills: the parameter for each, by the header's name in lower case. Absent if there are none. */
+  readonly parameterHeaders?: Readonly<Record<string, string>>
   /** Absent if the request has no body. */
   readonly body?: AuthTokenBody
 }
@@ -50,7 +52,7 @@ export type AuthTokenCredentials =
 
 export interface AuthTokenBody {
   readonly format: 'JSON' | 'form'
-  /** Leaves `{ "secret": name }`, `{ "user": true }`, `{ "password": true }` and `{ "assertion": true }` stand for values. */
+  /** Leaves `{ "secret": name }`, `{ "parameter": name }`, `{ "user": true }`, `{ "password": true }` and `{ "assertion": true }` stand for values. */
   readonly structure: JsonObject
 }
 

@@ -210,6 +210,7 @@ export const elementSchemas = {
     jwtAuthenticationTokenRef: v.exactOptional(reference('oAuthTokenConfig')),
     tokenRequest: v.exactOptional(tokenRequest),
     tokenResponse: v.exactOptional(tokenResponse),
+    requestMay: v.exactOptional(requestMay),
     ...tokenUse,
     acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),

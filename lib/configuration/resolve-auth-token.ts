@@ -35,6 +35,7 @@ export function resolveAuthToken(
     ...client,
     authorizationServer,
     parameters: { scope: [], resource: [], further: {} },
+    ...(attributes.requestMay && { requestMay: attributes.requestMay }),
   }
 }
 
@@ -83,6 +84,7 @@ function resolveRequest(
     method,
     credentials: hasCredentials ? placeOfCredentials(tokenRequest) : { in: 'nowhere' },
     ...(isOfCaller && { credentialsFrom: 'caller' as const }),
+    ...(tokenRequest.parameterHeaders && { parameterHeaders: tokenRequest.parameterHeaders }),
     ...(structure && { body: { format, structure } }),
   }
 }

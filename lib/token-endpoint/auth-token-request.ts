@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import type { AuthTokenBody, AuthTokenGrant, AuthTokenResponse } from '../configuration/auth-token.ts'
-import { readLeaf } from '../configuration/body-leaf.ts'
+import { type BodyLeaf, isSecretLeaf, readLeaf } from '../configuration/body-leaf.ts'
+import { isHeaderValue } from '../configuration/value-syntax.ts'
 import { Secret } from '../secret/secret.ts'
 import { type AssertionMoment, type SentAssertion, signAssertion } from '../signing/assertion.ts'
 import { demandHeaderValue } from '../signing/secret-use.ts'
@@ -27,11 +28,12 @@ export async function writeAuthTokenRequest(
   { request, response }: AuthTokenGrant,
   { client, headers: added, body: bodySecrets = new Map() }: RequestKeys,
   moment: AssertionMoment,
-  parameters: Pick<GrantParameters, 'username' | 'password'> = {},
+  parameters: Pick<GrantParameters, 'username' | 'password' | 'further'> = { further: {} },
 ): Promise<{ readonly signed: SignedRequest; readonly written: WrittenRequest }> {
   const isOfCaller = request.credentialsFrom === 'caller'
   const credentials = isOfCaller ? callersCredentials(parameters) : await credentialsOf(client, moment)
   const { method, body } = request
+  const { further } = parameters
   const headers = headersOf(request, credentials)
   const { sent } = credentials
   return {
@@ -48,8 +50,13 @@ export async function writeAuthTokenRequest(
     },
     written: {
       ...(method !== 'POST' && { method }),
-      headers: { ...(!wantsJson(response) && { accept: new Secret('*/*') }), ...added?.headers, ...headers },
-      ...(body && bodyOf(body, credentials, bodySecrets)),
+      headers: {
+        ...(!wantsJson(response) && { accept: new Secret('*/*') }),
+        ...added?.headers,
+        ...headersOfParameters(request, further),
+        ...headers,
+      },
+      ...(body && bodyOf(body, { credentials, secrets: bodySecrets, further })),
     },
   }
 }
@@ -98,30 +105,55 @@ function headersOf(
   return password ? { [place.header]: new Secret(`Basic ${basicPair(user, password)}`) } : {}
 }
 
+/** A header whose parameter the request does not have is left out. Their values were checked when the request was admitted. */
+function headersOfParameters(
+  { parameterHeaders = {} }: AuthTokenGrant['request'],
+  further: GrantParameters['further'],
+): Readonly<Record<string, Secret>> {
+  const given = Object.entries(parameterHeaders).flatMap(([header, parameter]) => {
+    const value = Object.hasOwn(further, parameter) ? further[parameter] : undefined
+    return value !== undefined && isHeaderValue(value) ? [[header, new Secret(value)] as const] : []
+  })
+  return Object.fromEntries(given)
+}
+
 /** RFC 7617 section 2. */
 function basicPair(user: string, password: Secret): string {
   return Buffer.from(`${user}:${password.reveal()}`).toString('base64')
 }
 
-function bodyOf(
-  { format, structure }: AuthTokenBody,
-  credentials: Credentials,
-  secrets: ReadonlyMap<string, Secret>,
-): Pick<WrittenRequest, 'form' | 'json'> {
-  const filled = fill(structure, credentials, secrets) as JsonObject
+function bodyOf({ format, structure }: AuthTokenBody, values: BodyValues): Pick<WrittenRequest, 'form' | 'json'> {
+  const filled = fill(structure, values) as JsonObject
   if (format === 'JSON') return { json: new Secret(JSON.stringify(filled)) }
   const form = new URLSearchParams()
   for (const [name, value] of Object.entries(filled)) form.append(name, String(value))
   return { form: new Secret(form.toString()) }
 }
 
-/** The structure with a text for each of its leaves. It must go nowhere but into the body. */
-function fill(value: unknown, credentials: Credentials, secrets: ReadonlyMap<string, Secret>): unknown {
+/** What the leaves of a body stand for. */
+interface BodyValues {
+  readonly credentials: Credentials
+  /** By their names. */
+  readonly secrets: ReadonlyMap<string, Secret>
+  readonly further: GrantParameters['further']
+}
+
+/**
+ * The structure with a text for each of its leaves. What stands for a parameter that the request does not have is left out: undefined. The
+ * structure must go nowhere but into the body.
+ */
+function fill(value: unknown, values: BodyValues): unknown {
   const leaf = readLeaf(value)
+  if (leaf !== undefined) return textOf(leaf, values)
+  if (Array.isArray(value)) return value.map((each) => fill(each, values)).filter((each) => each !== undefined)
+  if (!isJsonObject(value)) return value
+  const filled = Object.entries(value).map(([name, each]) => [name, fill(each, values)] as const)
+  return Object.fromEntries(filled.filter(([, each]) => each !== undefined))
+}
+
+function textOf(leaf: BodyLeaf, { credentials, secrets, further }: BodyValues): string | undefined {
   if (leaf === 'user') return credentials.user ?? ''
   if (leaf === 'password' || leaf === 'assertion') return credentials[leaf]?.reveal() ?? ''
-  if (leaf) return secrets.get(leaf.secret)?.reveal() ?? ''
-  if (Array.isArray(value)) return value.map((each) => fill(each, credentials, secrets))
-  if (!isJsonObject(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, fill(each, credentials, secrets)]))
+  if (isSecretLeaf(leaf)) return secrets.get(leaf.secret)?.reveal() ?? ''
+  return Object.hasOwn(further, leaf.parameter) ? further[leaf.parameter] : undefined
 }

@@ -36,6 +36,7 @@ export function faultOf(
     case 'invalid_request':
       return Object.keys(request.further).length > 0 ? 'caller' : 'client'
     default:
-      return grant.type === 'authToken' && refusalsOfRequests.includes(error) ? 'elements' : 'client'
+      if (grant.type !== 'authToken' || !refusalsOfRequests.includes(error)) return 'client'
+      return Object.keys(request.further).length > 0 && !refusalsOfForm.includes(error) ? 'caller' : 'elements'
   }
 }

@@ -78,7 +78,7 @@ const members: readonly (readonly [string, Changes, RegExp])[] = [
   [
     'an unknown member of the request',
     { request: { timeout: 5 } },
-    /tokenRequest: There is no member timeout\. The members are requestMethod, credentialLocation, credentialsFrom, header, userHeader, passwordHeader, requestBody, bodyFormat\.$/,
+    /tokenRequest: There is no member timeout\. The members are requestMethod, credentialLocation, credentialsFrom, header, userHeader, passwordHeader, parameterHeaders, requestBody, bodyFormat\.$/,
   ],
   [
     'a member whose name may be a secret',
@@ -177,6 +177,77 @@ const members: readonly (readonly [string, Changes, RegExp])[] = [
       ] as const,
   ),
 ]
+
+const ofParameters: typeof members = [
+  [
+    'a parameter that no place has',
+    { auth: { requestMay: { tenant: true } } },
+    /requestMay: It lists tenant, but tokenRequest has no place for it\. Write \{ "parameter": "tenant" \} in requestBody, name it in parameterHeaders, or take it out\.$/,
+  ],
+  [
+    'a place for a parameter that is not listed',
+    { request: { requestBody: { a: [{ parameter: 'tenant' }] } } },
+    /tokenRequest: It has a place for the parameter tenant, but requestMay does not list it\. List its values there, or true for any text\.$/,
+  ],
+  [
+    'a header for a parameter that is not listed',
+    { request: { parameterHeaders: { 'X-Tenant': 'constructor' } } },
+    /tokenRequest: It has a place for the parameter constructor, but requestMay does not list it\./,
+  ],
+  [
+    'a parameter of OAuth 2.0',
+    { auth: { requestMay: { scope: true } }, request: { requestBody: { a: { parameter: 'scope' } } } },
+    /requestMay: The parameter scope is for OAuth 2\.0\. Give the parameter of this token server another name\.$/,
+  ],
+  [
+    'a leaf for a parameter without its name',
+    { request: { requestBody: { a: { parameter: true } } } },
+    /tokenRequest: The member requestBody: The value of parameter must be a name in requestMay/,
+  ],
+  [
+    'a header for a parameter that Tokenwell sets itself',
+    { request: { parameterHeaders: { Host: 'tenant' } } },
+    /tokenRequest: The member parameterHeaders: Take out the header Host: Tokenwell sets it itself\.$/,
+  ],
+  [
+    'a header for a parameter twice',
+    { request: { parameterHeaders: { 'X-A': 'a', 'x-a': 'a' } } },
+    /tokenRequest: The member parameterHeaders: Keep only one of the headers X-A and x-a: case does not count\.$/,
+  ],
+  [
+    'a header for a parameter with a blank',
+    { request: { parameterHeaders: { 'X A': 'a' } } },
+    /tokenRequest: The member parameterHeaders: A header name may have only letters, digits and /,
+  ],
+  [
+    'a header for a parameter without its name',
+    { request: { parameterHeaders: { 'X-A': 5 } } },
+    /tokenRequest: The member parameterHeaders: The value of X-A must be the name of a parameter in requestMay\.$/,
+  ],
+  [
+    'a header for a parameter that the server has already',
+    {
+      auth: { requestMay: { a: true } },
+      request: { parameterHeaders: { 'X-A': 'a' } },
+      server: { headers: { 'x-a': 'b' } },
+    },
+    /tokenRequest: parameterHeaders has the header x-a, which headers of authorizationServer\/theServer sets too\./,
+  ],
+  [
+    'a header for a parameter that has the credentials',
+    { auth: { requestMay: { a: true } }, request: { parameterHeaders: { Authorization: 'a' } } },
+    /tokenRequest: The credentials are in the header authorization, which parameterHeaders has too\. Take it out there\.$/,
+  ],
+]
+test('parameters of a request have places in the body and in headers', async (t) => {
+  const changes = {
+    auth: { requestMay: { tenant: ['north'], contents: true } },
+    request: { requestBody: { a: [{ b: { parameter: 'contents' } }] }, parameterHeaders: { 'X-Tenant': 'tenant' } },
+  }
+  const { grant, requestMay } = await resolveConn(t, elements(changes))
+  assert.deepEqual(requestMay, { tenant: ['north'], contents: true })
+  assert.deepEqual('request' in grant && grant.request.parameterHeaders, { 'x-tenant': 'tenant' })
+})
 
 const contradictions: readonly (readonly [string, Changes, RegExp])[] = [
   [
@@ -372,7 +443,7 @@ const contradictions: readonly (readonly [string, Changes, RegExp])[] = [
   ],
 ]
 
-for (const [what, changes, pattern] of [...members, ...contradictions])
+for (const [what, changes, pattern] of [...members, ...ofParameters, ...contradictions])
   test(`an authToken with ${what} is a mistake`, async (t) => {
     const lines = await mistakesOf(t, elements(changes))
     assertLines(lines, [new RegExp(`^authToken/theToken ${pattern.source}`)])

@@ -68,6 +68,10 @@ const byExchange: Change = {
   },
 }
 const byAuthToken: Change = { endpointConnection: { authenticationConfigRef: 'theAuthToken' } }
+const withParameter: Change = {
+  ...byAuthToken,
+  authToken: { requestMay: { a: true }, tokenRequest: { parameterHeaders: { 'X-A': 'a' } } },
+}
 const byLocalToken: Change = { endpointConnection: { authenticationConfigRef: 'theLocalToken' } }
 const byGeneratedKey: Change = { jwtBuilder: { jwkEnabled: true } }
 const byProxy: Change = { authorizationServer: { proxyConfigRef: 'theProxy' } }
@@ -141,6 +145,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     jwtAuthenticationTokenRef: counts('theTokenConfig', { given: byAuthToken }),
     tokenRequest: counts({ requestMethod: 'PUT' }, { given: byAuthToken }),
     tokenResponse: counts({ tokenPath: 'other' }, { given: byAuthToken }),
+    requestMay: counts({ a: ['north'] }, { given: withParameter }),
     header: isNothing('X-Token', { given: byAuthToken }),
     useBearerScheme: isNothing(false, { given: byAuthToken }),
     cacheTokensWithJti: counts(true, { given: byAuthToken }),
@@ -314,6 +319,7 @@ const ofAuthToken: Readonly<
       { userHeader: 'X-A', passwordHeader: 'X-B' },
       { userHeader: 'X-A', passwordHeader: 'X-C' },
     ],
+    parameterHeaders: [{ parameterHeaders: { 'X-A': 'a' } }, { parameterHeaders: { 'X-B': 'a' } }],
     requestBody: [{ requestBody: { a: [{ b: 'c' }] } }, { requestBody: { a: [{ b: 'd' }] } }],
     bodyFormat: [{ requestBody: { a: 'b' } }, { requestBody: { a: 'b' }, bodyFormat: 'form' }],
   },
@@ -343,8 +349,9 @@ for (const attribute of ['tokenRequest', 'tokenResponse'] as const) {
     test(`another ${member} in the ${attribute} of an authToken counts as other elements`, async () => {
       // The credentials of callers are a mistake beside a user of the elements.
       const authorizationServer = member === 'credentialsFrom' ? {} : { basicAuthRef: 'theUser' }
+      const requestMay = member === 'parameterHeaders' && { requestMay: { a: true } }
       const withIt = (value: Attributes) =>
-        changed(theElements, { ...byAuthToken, authorizationServer, authToken: { [attribute]: value } })
+        changed(theElements, { ...byAuthToken, authorizationServer, authToken: { [attribute]: value, ...requestMay } })
       assert.notEqual(await fingerprint(withIt(from)), await fingerprint(withIt(to)))
     })
 

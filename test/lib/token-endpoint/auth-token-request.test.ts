@@ -39,10 +39,10 @@ async function write(
   grant: AuthTokenGrant,
   client: ClientKey,
   more: Partial<RequestKeys> = {},
-  callers: Pick<GrantParameters, 'username' | 'password'> = {},
+  callers: Partial<Pick<GrantParameters, 'username' | 'password' | 'further'>> = {},
 ) {
   const keys = { client, grant: { grant: { type: 'client_credentials' } as const }, ...more }
-  const { signed, written } = await writeAuthTokenRequest(grant, keys, moment, callers)
+  const { signed, written } = await writeAuthTokenRequest(grant, keys, moment, { further: {}, ...callers })
   const { method, headers, form, json } = written
   const revealed = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.reveal()]))
   return { signed, method, headers: revealed, form: form?.reveal(), json: json?.reveal() }
@@ -93,6 +93,32 @@ test('the leaves of a body stand for their values, and everything else is sent a
       ['flag', 'false'],
     ],
   )
+})
+
+test('parameters of a request fill their leaves and headers, and what it does not have is left out', async () => {
+  const structure = {
+    permissions: { contents: { parameter: 'contents' }, issues: { parameter: 'issues' } },
+    repositories: [{ parameter: 'repository' }, { parameter: 'issues' }],
+    constructor: { parameter: 'constructor' },
+  }
+  const request = { ...body(structure), parameterHeaders: { 'x-tenant': 'tenant', 'x-other': 'issues' } }
+  const further = { contents: 'read "all"', repository: 'a', tenant: 'north' }
+  const { json, headers } = await write(grantOf(request), byNothing, {}, { further })
+  assert.deepEqual(JSON.parse(json ?? ''), { permissions: { contents: 'read "all"' }, repositories: ['a'] })
+  assert.deepEqual(headers, { accept: '*/*', 'x-tenant': 'north' })
+  const flat = { tenant: { parameter: 'tenant' }, issues: { parameter: 'issues' } }
+  const { form } = await write(grantOf(body(flat, 'form')), byNothing, {}, { further: { tenant: 'a&b' } })
+  assert.equal(form, 'tenant=a%26b')
+})
+
+test('a parameter that no header can have, and one in the header of the credentials, are not sent', async () => {
+  const request = {
+    credentials: { in: 'header', header: 'x-login' },
+    parameterHeaders: { 'x-login': 'a', 'x-b': 'b' },
+  } as const
+  const { headers } = await write(grantOf(request), byPassword, {}, { further: { a: 'mine', b: 'one\r\ntwo: 3' } })
+  assert.deepEqual(Object.keys(headers), ['accept', 'x-login'])
+  assert.match(headers['x-login'] ?? '', /^Basic /)
 })
 
 test('a password that a header of its own cannot have is never sent, and the error names its secret', async () => {
