@@ -34,7 +34,7 @@ export interface AuthTokenRequest {
   readonly credentials: AuthTokenCredentials
   /** Present if each request brings the user and the password. If absent, the elements have all credentials. */
   readonly credentialsFrom?: 'caller'
-  /** Headers that a request fills: the parameter for each, by the header's name in lower case. Absent if there are none. */
+  /** Headers that a request fills: the parameter for each, by the header's name in lower case. */
   readonly parameterHeaders?: Readonly<Record<string, string>>
   /** Absent if the request has no body. */
   readonly body?: AuthTokenBody

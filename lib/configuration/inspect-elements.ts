@@ -6,6 +6,7 @@ import { collectElements } from './element-graph.ts'
 import { type ElementStore, ElementStoreError } from './element-store.ts'
 import { ConfigurationError, describeFinding, type Finding } from './finding.ts'
 import { type InspectedConnection, inspectConnection } from './resolve-connection.ts'
+import { checkSharedBuilders } from './shared-builders.ts'
 
 /** A configured connection, even if it can't be used. */
 export interface ListedConnection extends InspectedConnection {
@@ -44,6 +45,7 @@ export async function validateElements(elements: ElementStore, deployment: Deplo
     ...everything.findings,
     ...checkSecretNames(everything.readings, deployment),
     ...checkNumberOfAliases(everything.readings),
+    ...checkSharedBuilders(everything.readings),
     ...connections.flatMap((connection) => connection.findings),
   ]
   return [...new Map(findings.map((finding) => [describeFinding(finding), finding])).values()]

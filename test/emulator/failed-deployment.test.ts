@@ -54,9 +54,9 @@ test('a first deployment that fails leaves nothing behind, wherever it fails, an
         Environment.Variables['TOKENWELL_CACHE'] = 'no-such-place'
       }),
     )
-    // ministack shows no message of a process that ends at once, but one of two errors of its own.
+    // Of a process that ends at once, ministack shows the message only if it is read in time, or else one of two errors of its own.
     await seeRollback(
-      /TokensSignedBeforeShown[\s\S]*(Worker process exited immediately|no attribute &#x27;stdin&#x27;)/,
+      /TokensSignedBeforeShown[\s\S]*(TOKENWELL_CACHE must be|Worker process exited immediately|no attribute &#x27;stdin&#x27;)/,
     )
   })
 
