@@ -31,5 +31,5 @@ function isAccepted({ attributes }: ElementReading): boolean {
 }
 
 function sentenceOf(builder: string, config: ElementReference): string {
-  return `jwtBuilder/${builder} also signs the JWTs of ${keyOf(config)}, with the same aud: whoever gets this token may authenticate with it as the client. Use another jwtBuilder, with the audiences of the API.`
+  return `jwtBuilder/${builder} also signs the JWTs of ${keyOf(config)}, with the same aud: a caller that gets this token may authenticate with it as the client. Use another jwtBuilder, with the audiences of the API.`
 }

@@ -21,7 +21,7 @@ test('a token of callers with the key and the aud of an assertion of a client dr
   const [line, ...others] = await warningsOf(t, {})
   assert.match(
     line ?? '',
-    /jwtBuilder\/theBuilder also signs the JWTs of oAuthTokenConfig\/theTokenConfig, with the same aud: whoever gets this token may authenticate with it as the client\. Use another jwtBuilder/,
+    /jwtBuilder\/theBuilder also signs the JWTs of oAuthTokenConfig\/theTokenConfig, with the same aud: a caller that gets this token may authenticate with it as the client\. Use another jwtBuilder/,
   )
   assert.deepEqual(others, [])
   assert.deepEqual(await warningsOf(t, { acceptedWarnings: 'tokenGeneratorRef' }), [])
