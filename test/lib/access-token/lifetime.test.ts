@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { UnsecuredJWT } from 'jose'
 import {
+  hasJwtId,
   hasOwnEnd,
   isFresh,
   isIssuedAhead,
@@ -168,4 +169,11 @@ test('only a token that states its lifetime has its own end', () => {
   assert.ok(hasOwnEnd(jwt(500)))
   assert.ok(!hasOwnEnd(opaque))
   assert.ok(!hasOwnEnd(jwt(0)))
+})
+
+test('only a JWT with a jti has one', () => {
+  const jwt = (claims: Record<string, unknown>) => new Secret(new UnsecuredJWT(claims).encode())
+  for (const jti of ['a', '', 0, null]) assert.equal(hasJwtId(jwt({ jti })), true, String(jti))
+  assert.equal(hasJwtId(jwt({ exp: 1 })), false)
+  assert.equal(hasJwtId(new Secret('opaque')), false)
 })

@@ -63,6 +63,11 @@ test('a repeatable request has everything that the request named, and nothing el
   assert.deepEqual(repeatableRequest({ ...ours, ...whole }), whole)
   assert.deepEqual(repeatableRequest(request), { further: {} })
   assert.deepEqual(repeatableRequest({ ...request, audience: '' }), { audience: '', further: {} })
+  assert.deepEqual(repeatableRequest({ ...request, authentication: 'session' }), {
+    authentication: 'session',
+    further: {},
+  })
+  assert.ok(!('authentication' in (repeatableRequest(request) ?? {})))
 })
 
 test('a request for a user is not repeatable', () => {

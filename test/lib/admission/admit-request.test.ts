@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { admit, admitGrantType, admitRequest } from '../../../lib/admission/admit-request.ts'
 import { InvalidRequestError } from '../../../lib/admission/invalid-request.ts'
-import type { ServedConnection } from '../../../lib/configuration/connection.ts'
+import type { LocalConnection, ServedConnection, TokenConnection } from '../../../lib/configuration/connection.ts'
 import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
@@ -19,7 +19,7 @@ const setting = (
   ...changes,
 })
 
-function refuses(connection: ServedConnection, request: Partial<TokenRequest>, message: RegExp): void {
+function refuses(connection: TokenConnection, request: Partial<TokenRequest>, message: RegExp): void {
   assert.throws(
     () => admitRequest(connection, asked(request)),
     (error) => {
@@ -200,4 +200,42 @@ test('only authorization_details are compared as JSON values', () => {
   const admit = (extra: string) => admitRequest(connection, { connection: 'conn', further: { extra } })
   assert.deepEqual(admit(spaced).further, { extra: spaced })
   assert.throws(() => admit('[{"type":"a"}]'), /^InvalidRequestError: extra asks for more/)
+})
+
+test('a token that is not OAuth 2.0 has no scope, resource or audience that a request could set', () => {
+  const tokenServer: ServedConnection = {
+    ...plainConnection,
+    grant: {
+      type: 'authToken',
+      request: { method: 'POST', credentials: { in: 'nowhere' }, parameterHeaders: { 'x-tenant': 'tenant' } },
+      response: { token: { in: 'text' } },
+      reuse: 'all',
+    },
+  }
+  const { authorizationServer: _, clientId: __, clientAuthentication: ___, ...rest } = plainConnection
+  const local: LocalConnection = {
+    ...rest,
+    grant: { type: 'authTokenLocal', assertion: plainAssertion(), reuse: 'all' },
+    lifetime: { assumedLifetimeSeconds: 300 },
+  }
+  for (const connection of [tokenServer, local])
+    for (const added of [{ scope: ['a'] }, { resource: ['r'] }, { audience: 'x' }]) refuses(connection, added, closed)
+  const listing: ServedConnection = { ...tokenServer, requestMay: { tenant: true } }
+  assert.deepEqual(admitRequest(listing, asked({ further: { tenant: 'north' } })).further, { tenant: 'north' })
+  refuses(listing, { further: { tenant: 'n\u00f6rth' } }, /^tenant cannot be sent/)
+})
+
+test('the user and the password of a caller must fit the place that the element has for them', () => {
+  const connection: ServedConnection = {
+    ...plainConnection,
+    grant: {
+      type: 'authToken',
+      request: { method: 'POST', credentials: { in: 'header', header: 'authorization' }, credentialsFrom: 'caller' },
+      response: { token: { in: 'text' } },
+      reuse: 'all',
+    },
+  }
+  const password = new Secret('p')
+  assert.equal(admitRequest(connection, asked({ username: 'alice', password })).username, 'alice')
+  refuses(connection, { username: 'alice:b', password }, /^username has a colon/)
 })

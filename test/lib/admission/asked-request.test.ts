@@ -41,6 +41,7 @@ const nearMisses: Readonly<Record<string, readonly string[]>> = {
   audience: ['audiences', 'aud', 'audiance', 'target_audience', 'audience_of_token'],
   username: ['user', 'userName', 'user_name', 'usernam', 'userid', 'login', 'uname', 'my_username', 'username2'],
   password: ['Password', 'passwd', 'pass', 'pwd', 'pass.word', 'passphrase', 'user_password', 'password_hash'],
+  authentication: ['Authentication', 'auth', 'authn', 'auth_id', 'authRef', 'authenticat', 'authenticationRef'],
   grant_type: ['granttype', 'grantType', 'grant.type', 'grant-type', 'grand_type', 'grant'],
   subject_token: ['subjectToken', 'subject.token', 'SUBJECT_TOKEN'],
   actor_token: ['actorToken', 'actor-token'],

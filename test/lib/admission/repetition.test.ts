@@ -57,6 +57,18 @@ test('a request that repeats nothing is returned as the same object', () => {
   assert.deepEqual(withoutRepetition(nothing, { ...plain, scope: [], resource: [] }), plain)
 })
 
+test('the name of the main token is left out, and that of another one stays', () => {
+  const main = { parameters: { scope: [], resource: [], further: {} }, grant }
+  const other = { ...main, isFurther: true } as const
+  const named = { ...plain, authentication: 'theConfig' }
+  assert.deepEqual(withoutRepetition(main, named), plain)
+  assert.ok(!('authentication' in withoutRepetition(main, named)))
+  assert.equal(withoutRepetition(other, named), named)
+  const repeating = withoutRepetition(other, { ...plain, scope: [] })
+  assert.deepEqual(repeating, plain)
+  assert.ok(!('authentication' in repeating))
+})
+
 test("the type of a caller's token is left out where it repeats the element's, and stays otherwise", () => {
   const token = new Secret('a-token')
   const exchange = {
