@@ -28,8 +28,8 @@ export function demandSendable(grant: Grant, username: string, password: Secret)
  */
 export function demandSendableParameters(grant: Grant, further: Readonly<Record<string, string>>): void {
   const { parameterHeaders = {} } = grant.type === 'authToken' ? grant.request : {}
-  for (const name of Object.values(parameterHeaders))
-    if (Object.hasOwn(further, name)) demandHeaderValue(name, further[name] ?? '')
+  const inHeaders = Object.values(parameterHeaders)
+  for (const [name, value] of Object.entries(further)) if (inHeaders.includes(name)) demandHeaderValue(name, value)
 }
 
 function demandForBasic(name: string, value: string): void {
