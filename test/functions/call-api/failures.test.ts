@@ -53,7 +53,7 @@ test('a host that accepts and does not answer: 504 connection_timeout, and the r
 test("a host that does not answer until the function's deadline: 504 connection_timeout, too", async (t) => {
   const mute = await startBlackHoleListener(t)
   const { call } = await startCallApiWithScriptedServers(t, undefined, { origin: mute.replace('http:', 'https:') })
-  const { status, proxyError, body } = await call({ method: 'POST', milliseconds: 2_000 })
+  const { status, proxyError, body } = await call({ method: 'POST', milliseconds: 6_000 })
   assert.deepEqual([status, proxyError], [504, 'connection_timeout'])
   assert.match(body.toString(), /The API did not get the request\./)
 })

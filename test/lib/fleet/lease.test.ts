@@ -232,3 +232,18 @@ test("a lease that isn't shared holds nothing, and is never lost", async () => {
   assert.equal(await unsharedLease.sealAndWrite(someToken(1), 0), false)
   assert.equal(await unsharedLease.readAgain(0), undefined)
 })
+
+test('a lease of a token for one request ends for everybody, and for a minute no process needs one', async () => {
+  const { take, record, now, takeOver, later } = theRecord()
+  const lease = await take()
+  const { leaseOwner, ...before } = await record()
+  assert.ok(leaseOwner)
+  await lease.releaseUnshared(later)
+  const { leaseUntil: _, ...rest } = before
+  assert.deepEqual(await record(), { ...rest, unleasedUntil: now() + 60_000 })
+
+  const lost = await take()
+  await takeOver()
+  await lost.releaseUnshared(later)
+  assert.equal((await record()).leaseOwner, 'another')
+})
