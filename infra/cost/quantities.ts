@@ -10,9 +10,9 @@ export const counted = {
   /** Reading again whether a token in memory is still the current one. */
   confirmation: { readUnits: 2 },
   /** A warm run's renewal of one token. Index entries are among the write units. */
-  renewal: { readUnits: 11, writeUnits: 6, parameterCalls: 5, parameters: 8, customEvents: 1, logBytes: 1_210 },
+  renewal: { readUnits: 11, writeUnits: 6, parameterCalls: 5, parameters: 7, customEvents: 1, logBytes: 1_210 },
   /** The hourly check of one connection. */
-  reconciliation: { readUnits: 3, parameterCalls: 5, parameters: 8, secretCalls: 1, customEvents: 1 },
+  reconciliation: { readUnits: 3, parameterCalls: 5, parameters: 7, secretCalls: 1, customEvents: 1 },
   /** The hourly signature of one jwtBuilder's publication. */
   publication: { readUnits: 5, writeUnits: 1, signatures: 1 },
   /** The parts of the index that one warm run asks for due tokens. An empty answer is half a read unit. */
