@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
 import {
-  assertionsOfGrant,
+  assertionsOf,
   isServed,
   type ServedConnection,
   secretsInHeaders,
@@ -59,12 +59,6 @@ function clientSecretsOf(connection: ServedConnection): readonly string[] {
     ...keys.map(({ key }) => key.location),
     ...secretsInHeaders(connection.authorizationServer),
   ]
-}
-
-/** The assertions of a connection's client and of its grant, or the token itself. */
-function assertionsOf(connection: TokenConnection): readonly AssertionConfiguration[] {
-  const own = isServed(connection) && 'assertion' in connection.clientAuthentication
-  return [...(own ? [connection.clientAuthentication.assertion] : []), ...assertionsOfGrant(connection.grant)]
 }
 
 /** Makes one secret, unless it exists. Returns whether it was made. */

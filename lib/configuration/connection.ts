@@ -163,6 +163,12 @@ export function assertionsOfGrant(grant: Grant): readonly AssertionConfiguration
   }
 }
 
+/** All JWTs that Tokenwell signs to get a token: that of the client, those of the grant, or the token itself. */
+export function assertionsOf(token: TokenConnection): readonly AssertionConfiguration[] {
+  const ofClient = isServed(token) && 'assertion' in token.clientAuthentication
+  return [...(ofClient ? [token.clientAuthentication.assertion] : []), ...assertionsOfGrant(token.grant)]
+}
+
 export type ClientAuthentication = PrivateKeyJwt | ClientPassword | TlsClientAuth | NoAuthentication
 
 /** RFC 7523 section 2.2, with an asymmetric or a shared key. */

@@ -1,6 +1,6 @@
 import { batchesOf } from '../base/semaphore.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
-import { assertionsOfGrant, isServed, type ServedConnection, tokensOf } from '../configuration/connection.ts'
+import { assertionsOf, isServed, type ServedConnection, tokensOf } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { dependentConnections } from '../configuration/dependents.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
@@ -72,7 +72,7 @@ export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
   async function requestedWith(jwtBuilder: string, name: string): Promise<readonly (string | undefined)[] | undefined> {
     try {
       const { connection } = await connections.get(name)
-      const signed = tokensOf(connection).filter((token) => isServed(token) && buildersOf(token).includes(jwtBuilder))
+      const signed = tokensOf(connection).filter((token) => isServed(token) && isSignedBy(jwtBuilder, token))
       return signed.map(({ isFurther, authentication }) => (isFurther ? authentication.id : undefined))
     } catch (error) {
       if (error instanceof TokenwellError) return undefined
@@ -111,10 +111,9 @@ export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
   }
 }
 
-/** The jwtBuilders whose keys sign what a token is requested with. */
-function buildersOf({ clientAuthentication: client, grant }: ServedConnection): readonly string[] {
-  const assertions = [...('assertion' in client ? [client.assertion] : []), ...assertionsOfGrant(grant)]
-  return assertions.map(({ key }) => key.jwtBuilder)
+/** Whether a key of the jwtBuilder signs what the token is requested with. */
+function isSignedBy(jwtBuilder: string, token: ServedConnection): boolean {
+  return assertionsOf(token).some(({ key }) => key.jwtBuilder === jwtBuilder)
 }
 
 function lastBegin(deadline: number): number {
