@@ -3,10 +3,10 @@ import { relative } from 'node:path'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
-import { secretsInBody } from '../../lib/configuration/body-leaf.ts'
 import {
   assertionsOfGrant,
   type ServedConnection,
+  secretsInBodyOf,
   secretsInHeaders,
   takesPassword,
 } from '../../lib/configuration/connection.ts'
@@ -70,7 +70,7 @@ async function credentialsOf(connection: ServedConnection, workspace: Workspace)
     return [
       ...(await clientCredentials(connection, workspace)),
       ...(await Promise.all(assertionsOfGrant(grant).map((each) => keyOf(each, connection, workspace)))).flat(),
-      ...(grant.type === 'authToken' ? secretsInBody(grant.request.body?.structure) : []).map(
+      ...secretsInBodyOf(grant).map(
         (name) => `body value      Write the one that the server gives you to ${fileOf(name, workspace)}.`,
       ),
     ]

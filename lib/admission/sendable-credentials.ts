@@ -1,5 +1,5 @@
 import type { Grant } from '../configuration/connection.ts'
-import { isHeaderValue } from '../configuration/value-syntax.ts'
+import { hasControlCharacter, isHeaderValue } from '../configuration/value-syntax.ts'
 import type { Secret } from '../secret/secret.ts'
 import { InvalidRequestError } from './invalid-request.ts'
 
@@ -33,7 +33,7 @@ export function demandSendableParameters(grant: Grant, further: Readonly<Record<
 }
 
 function demandForBasic(name: string, value: string): void {
-  if (/\p{Cc}/u.test(value))
+  if (hasControlCharacter(value))
     throw new InvalidRequestError(
       name,
       'has a tab or another control character, which basic authentication cannot send (RFC 7617 section 2). Send it without that character.',

@@ -1,6 +1,7 @@
 import type { ApiOfToken, ProtectedApi, TokenCarrier } from './api.ts'
 import type { AssertionConfiguration } from './assertion-configuration.ts'
 import type { AuthTokenGrant, AuthTokenLocalGrant } from './auth-token.ts'
+import { secretsInBody } from './body-leaf.ts'
 import type {
   AssertionParameters,
   ClaimsFromRequest,
@@ -212,6 +213,11 @@ export interface ResolvedAuthorizationServer extends Transport {
   /** The cool-down after the first failure. It doubles after each further failure, up to 5 min. */
   readonly coolDownSeconds: number
   readonly lifetime: LifetimePolicy
+}
+
+/** The names of the secrets in the body of the request of an `authToken`. Empty for any other grant. */
+export function secretsInBodyOf(grant: Grant): readonly string[] {
+  return grant.type === 'authToken' ? secretsInBody(grant.request.body?.structure) : []
 }
 
 /** The names of the secrets in the headers of its token requests. */

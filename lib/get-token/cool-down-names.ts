@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Caller } from '../access-token/caller.ts'
 import { type TokenRequest, tokenKey } from '../access-token/token.ts'
-import { secretsInBody } from '../configuration/body-leaf.ts'
-import { assertionsOfGrant, type ServedConnection, secretsInHeaders } from '../configuration/connection.ts'
+import {
+  assertionsOfGrant,
+  type ServedConnection,
+  secretsInBodyOf,
+  secretsInHeaders,
+} from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { TokenRequestContext } from '../token-endpoint/token-client.ts'
 
@@ -93,7 +97,7 @@ export function secretsOfClient({
     ...('assertion' in way ? [way.assertion.key.location] : []),
     ...assertionsOfGrant(grant).map(({ key }) => key.location),
     ...secretsInHeaders(authorizationServer),
-    ...(grant.type === 'authToken' ? secretsInBody(grant.request.body?.structure) : []),
+    ...secretsInBodyOf(grant),
   ]
   return names.filter((name) => name !== undefined)
 }

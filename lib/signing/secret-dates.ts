@@ -2,12 +2,12 @@ import type { X509Certificate } from 'node:crypto'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
 import type { AssertionConfiguration } from '../configuration/assertion-configuration.ts'
-import { secretsInBody } from '../configuration/body-leaf.ts'
 import {
   assertionsOfGrant,
   type Connection,
   isServed,
   type ServedConnection,
+  secretsInBodyOf,
   secretsInHeaders,
   tokensOf,
 } from '../configuration/connection.ts'
@@ -200,9 +200,7 @@ function secretsOfServer({
     ...assertionsOfGrant(grant).flatMap(keySecret),
     ...secretsInHeaders(authorizationServer).map((secret) => textSecret(secret, server, 'headers')),
     ...secretsOfTransport(authorizationServer, server),
-    ...(grant.type === 'authToken' ? secretsInBody(grant.request.body?.structure) : []).map((secret) =>
-      textSecret(secret, authentication, 'tokenRequest'),
-    ),
+    ...secretsInBodyOf(grant).map((secret) => textSecret(secret, authentication, 'tokenRequest')),
   ]
 }
 

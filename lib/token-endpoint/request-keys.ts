@@ -1,10 +1,10 @@
-import { secretsInBody } from '../configuration/body-leaf.ts'
-import type {
-  ClientPassword,
-  NoAuthentication,
-  PrivateKeyJwt,
-  ServedConnection,
-  TlsClientAuth,
+import {
+  type ClientPassword,
+  type NoAuthentication,
+  type PrivateKeyJwt,
+  type ServedConnection,
+  secretsInBodyOf,
+  type TlsClientAuth,
 } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
@@ -154,7 +154,7 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
 }
 
 function namesInBody({ grant }: ServedConnection): readonly string[] {
-  return grant.type === 'authToken' ? [...new Set(secretsInBody(grant.request.body?.structure))] : []
+  return [...new Set(secretsInBodyOf(grant))]
 }
 
 function useOf({
