@@ -274,6 +274,7 @@ test('a secret is revealed only where it is used', () => {
     'lib/get-token/shared-token.ts',
     'lib/key-lifecycle/rotation-steps.ts',
     'lib/secret/secret.ts',
+    'lib/signing/assertion.ts',
     'lib/signing/secret-use.ts',
     'lib/signing/signer-cache.ts',
     'lib/signing/signing-secret.ts',

@@ -1,4 +1,5 @@
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
+import { isOfSecret } from '../../lib/configuration/assertion-configuration.ts'
 import { type Connection, isServed, type LocalConnection, tokensOf } from '../../lib/configuration/connection.ts'
 import { keyOf } from '../../lib/configuration/element.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
@@ -34,6 +35,7 @@ async function describeKey(token: LocalConnection, workspace: Workspace): Promis
 
 async function keyFacts(token: LocalConnection, workspace: Workspace): Promise<readonly string[]> {
   const { assertion } = token.grant
+  if (!isOfSecret(assertion)) return []
   const { location } = assertion.key
   if (isSharedKeyAlgorithm(assertion.algorithm))
     return [`shared key      Write the one that the API gives you to ${fileOf(location, workspace)}.`]

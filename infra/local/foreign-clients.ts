@@ -2,7 +2,11 @@ import { X509Certificate } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
-import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
+import {
+  type AssertionConfiguration,
+  isOfSecret,
+  type JwtOfSecret,
+} from '../../lib/configuration/assertion-configuration.ts'
 import {
   assertionsOfGrant,
   type ServedConnection,
@@ -90,6 +94,7 @@ async function clientCredentials(connection: ServedConnection, workspace: Worksp
 }
 
 async function keyOf(assertion: AssertionConfiguration, connection: ServedConnection, workspace: Workspace) {
+  if (!isOfSecret(assertion)) return []
   return isSharedKeyAlgorithm(assertion.algorithm)
     ? [sharedSecret(assertion.key.location, workspace)]
     : await publicKeys(assertion, useOf(connection), workspace)
@@ -109,7 +114,7 @@ function useOf({ authorizationServer: { id, tokenEndpoint } }: ServedConnection)
  * @throws {TokenwellError} if no key can sign with the algorithm
  */
 export async function publicKeys(
-  assertion: AssertionConfiguration,
+  assertion: JwtOfSecret,
   use: SecretUse,
   workspace: Workspace,
 ): Promise<readonly string[]> {

@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
-import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
+import { isOfSecret, type JwtOfSecret } from '../../lib/configuration/assertion-configuration.ts'
 import {
   assertionsOf,
   isServed,
@@ -53,7 +53,9 @@ export async function makeSecretsFor(
 /** The secrets that client and server share. */
 function clientSecretsOf(connection: ServedConnection): readonly string[] {
   const { clientAuthentication: way } = connection
-  const keys = assertionsOf(connection).filter(({ algorithm }) => isSharedKeyAlgorithm(algorithm))
+  const keys = assertionsOf(connection)
+    .filter(isOfSecret)
+    .filter(({ algorithm }) => isSharedKeyAlgorithm(algorithm))
   return [
     ...('passwordSecret' in way ? [way.passwordSecret] : []),
     ...keys.map(({ key }) => key.location),
@@ -95,9 +97,9 @@ export async function makeCacheKeys(): Promise<string> {
 }
 
 /** The assertions that are signed with a private key, by the name of the key's secret. */
-function signingSecrets(connections: readonly TokenConnection[]): Map<string, AssertionConfiguration[]> {
-  const byLocation = new Map<string, AssertionConfiguration[]>()
-  for (const assertion of connections.flatMap(assertionsOf)) {
+function signingSecrets(connections: readonly TokenConnection[]): Map<string, JwtOfSecret[]> {
+  const byLocation = new Map<string, JwtOfSecret[]>()
+  for (const assertion of connections.flatMap(assertionsOf).filter(isOfSecret)) {
     if (isSharedKeyAlgorithm(assertion.algorithm)) continue
     byLocation.set(assertion.key.location, [...(byLocation.get(assertion.key.location) ?? []), assertion])
   }
@@ -105,7 +107,7 @@ function signingSecrets(connections: readonly TokenConnection[]): Map<string, As
 }
 
 /** A JWK set with one key for each alias, and one key for all assertions without an alias. A key has a certificate if an assertion needs it. */
-async function makeKeys(location: string, assertions: readonly AssertionConfiguration[]): Promise<string> {
+async function makeKeys(location: string, assertions: readonly JwtOfSecret[]): Promise<string> {
   refuseMixedKeys(location, assertions)
   const byAlias = new Map(assertions.map((assertion) => [assertion.key.alias, assertion]))
   const keys = await Promise.all([...byAlias.values()].map(makeKey))
@@ -113,7 +115,7 @@ async function makeKeys(location: string, assertions: readonly AssertionConfigur
 }
 
 /** One key cannot sign with two kinds of algorithms, and without aliases two keys cannot be told apart. */
-function refuseMixedKeys(location: string, assertions: readonly AssertionConfiguration[]): void {
+function refuseMixedKeys(location: string, assertions: readonly JwtOfSecret[]): void {
   for (const alias of new Set(assertions.map(({ key }) => key.alias))) {
     const algorithms = assertions.filter(({ key }) => key.alias === alias).map(({ algorithm }) => algorithm)
     const kinds = new Set(algorithms.map((algorithm) => (isRsaAlgorithm(algorithm) ? 'RSA' : algorithm)))
@@ -132,7 +134,7 @@ async function makeKey({
   subject = issuer,
   certificateThumbprint,
   hasCertificateChain,
-}: AssertionConfiguration): Promise<object> {
+}: JwtOfSecret): Promise<object> {
   const privateKey = generateKey(algorithm, key.generated?.modulusLength ?? 2048)
   const isSent = certificateThumbprint !== 'none' || hasCertificateChain
   const certificate = isSent ? await createKeyCertificate(privateKey, subject) : undefined

@@ -2,7 +2,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { ClientMetadata } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
-import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
+import { type AssertionConfiguration, isOfSecret } from '../../lib/configuration/assertion-configuration.ts'
 import { authorizationDetails, readDetails } from '../../lib/configuration/authorization-details.ts'
 import { assertionsOfGrant, type ServedConnection } from '../../lib/configuration/connection.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
@@ -68,7 +68,9 @@ function detailTypesOf({ parameters, requestMay = {} }: ServedConnection): reado
 }
 
 /** What verifies an assertion: public keys, or the shared key of an HS algorithm. */
-async function describeKey({ key, algorithm }: AssertionConfiguration, secrets: SecretStore) {
+async function describeKey(assertion: AssertionConfiguration, secrets: SecretStore) {
+  if (!isOfSecret(assertion)) return {}
+  const { key, algorithm } = assertion
   const secret = await secrets.get(key.location)
   const metadata: Pick<ClientMetadata, 'client_secret' | 'jwks'> = isSharedKeyAlgorithm(algorithm)
     ? { client_secret: readSharedKey(key.location, secret).reveal() }

@@ -50,6 +50,7 @@ import { createNewKeyTrials } from '../renewal/try-new-key.ts'
 import { createWarmRunner, type WarmRun } from '../renewal/warm-tokens.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
+import { createAssertionMakers } from '../signing/assertion-makers.ts'
 import { createSecretDates, type TlsCertificates } from '../signing/secret-dates.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
 import { createClockOffsets } from '../token-endpoint/clock-offset.ts'
@@ -228,7 +229,8 @@ function createTiers(ports: Ports) {
 
   // The authorization server.
   const clockOffsets = createClockOffsets()
-  const keys = createRequestKeySource(signers, secrets)
+  const makers = createAssertionMakers(signers)
+  const keys = createRequestKeySource(makers, secrets)
   const tokenClient = createTokenClient({ keys, tokenEndpoint, clockOffsets, now, randomId, random, log })
   const outcomes = createOutcomeLog(now)
   const secondAttempts = createSecondAttemptPolicy({ keys, clockOffsets, secrets, log })
@@ -237,7 +239,7 @@ function createTiers(ports: Ports) {
     secretsInStep: createSecretsInStep({ secretsVersion, secrets, signers }),
     coolDownPolicy: createCoolDownPolicy({ coolDowns, secrets, log }),
     attempts: createAttempts({ tokenClient, secondAttempts, now }),
-    localTokens: createLocalTokens({ signers, now, random, randomId, log }),
+    localTokens: createLocalTokens({ makers, now, random, randomId, log }),
   })
 
   const fromFleet = createFromFleet({ connections, memory, cache, fromServer, events, now, random, pause, log })

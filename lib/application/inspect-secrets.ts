@@ -2,7 +2,7 @@ import { createConnector } from '../adapters/http/connector.ts'
 import { tlsCertificates } from '../adapters/http/tls-identity.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
-import type { AssertionConfiguration } from '../configuration/assertion-configuration.ts'
+import { type AssertionConfiguration, isOfSecret } from '../configuration/assertion-configuration.ts'
 import type { AuthTokenRequest } from '../configuration/auth-token.ts'
 import { secretsInBody } from '../configuration/body-leaf.ts'
 import {
@@ -182,8 +182,8 @@ async function inspectKey(
   use: SecretUse | undefined,
   { signers }: Inspection,
 ): Promise<readonly Finding[]> {
+  if (!isOfSecret(assertion) || assertion.key.generated) return []
   const { key, algorithm } = assertion
-  if (key.generated) return []
   const builder: ElementReference = { kind: 'jwtBuilder', id: key.jwtBuilder }
   const isShared = isSharedKeyAlgorithm(algorithm)
   return await complaints(builder, isShared ? 'sharedKey' : 'keyStoreRef', async () => {

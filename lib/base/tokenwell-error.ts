@@ -13,6 +13,8 @@ export const ownErrorCodes = [
   'event_bus',
   'invalid_request',
   'key_store',
+  'key_service',
+  'web_identity',
   'publication_key',
   'publication_refused',
   'record_store',

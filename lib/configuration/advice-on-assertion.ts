@@ -1,4 +1,4 @@
-import type { AssertionConfiguration } from './assertion-configuration.ts'
+import { generatedKeyOf, type JwtConfiguration } from './assertion-configuration.ts'
 import type { AuthorizationServer, ElementReference } from './element.ts'
 import type { FindingList } from './finding.ts'
 import { type AssertionElements, adviseOnOmitted } from './omitted.ts'
@@ -12,11 +12,7 @@ export interface AssertionOrigin extends AssertionElements {
 }
 
 /** Warnings about an assertion that real authorization servers refuse. */
-export function adviseOnAssertion(
-  assertion: AssertionConfiguration,
-  origin: AssertionOrigin,
-  findings: FindingList,
-): void {
+export function adviseOnAssertion(assertion: JwtConfiguration, origin: AssertionOrigin, findings: FindingList): void {
   adviseOnIdentity(assertion, origin, findings)
   adviseOnTimes(assertion, origin, findings)
   adviseOnAudiences(assertion, origin, findings)
@@ -26,7 +22,7 @@ export function adviseOnAssertion(
 }
 
 function adviseOnIdentity(
-  { issuer, subject, hasJwtId, claims, omitted = [] }: AssertionConfiguration,
+  { issuer, subject, hasJwtId, claims, omitted = [] }: JwtConfiguration,
   { builder, tokenConfig, use }: AssertionOrigin,
   findings: FindingList,
 ): void {
@@ -57,7 +53,7 @@ const longLifetimeSeconds = 300
 const shortLifetimeSeconds = 10
 
 function adviseOnTimes(
-  { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds, claims }: AssertionConfiguration,
+  { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds, claims }: JwtConfiguration,
   { builder, lifetimeAttribute }: AssertionOrigin,
   findings: FindingList,
 ): void {
@@ -92,11 +88,11 @@ function adviseOnTimes(
 
 /** A server that reads `jku` finds only the keys of that JWK set. */
 export function adviseOnHeader(
-  { header = {}, key, omitted = [], hasCertificateChain, certificateThumbprint }: AssertionConfiguration,
+  { header = {}, key, omitted = [], hasCertificateChain, certificateThumbprint }: JwtConfiguration,
   { builder, jwkSet }: Pick<AssertionOrigin, 'builder' | 'jwkSet'>,
   findings: FindingList,
 ): void {
-  if (!key.generated) return
+  if (!generatedKeyOf(key)) return
   const { jku } = header
   // The local run publishes them without TLS, which jku may not name.
   if (jku !== undefined && jku !== jwkSet && jwkSet.startsWith('https:'))
@@ -117,7 +113,7 @@ export function adviseOnHeader(
 const serversThatRequireTokenEndpoint = 'Entra ID, Okta, Epic and Apple Business Manager'
 
 function adviseOnAudiences(
-  { audiences, claims }: AssertionConfiguration,
+  { audiences, claims }: JwtConfiguration,
   { builder, tokenConfig, server, use }: AssertionOrigin,
   findings: FindingList,
 ): void {
@@ -148,7 +144,7 @@ function adviseOnAudiences(
 
 /** Warns of claims with a fixed value that must differ in each assertion. */
 function adviseOnConstantClaims(
-  claims: AssertionConfiguration['claims'],
+  claims: JwtConfiguration['claims'],
   tokenConfig: ElementReference,
   findings: FindingList,
 ): void {

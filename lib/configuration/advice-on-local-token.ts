@@ -1,5 +1,5 @@
 import { type AssertionOrigin, adviseOnHeader } from './advice-on-assertion.ts'
-import { type AssertionConfiguration, hasJwtId } from './assertion-configuration.ts'
+import { hasJwtId, type JwtConfiguration } from './assertion-configuration.ts'
 import type { AuthTokenLocal } from './element.ts'
 import type { FindingList } from './finding.ts'
 
@@ -8,7 +8,7 @@ export type LocalTokenOrigin = Omit<AssertionOrigin, 'server'>
 
 /** Warnings about a JWT that is itself the token of an API. */
 export function adviseOnLocalToken(
-  assertion: AssertionConfiguration,
+  assertion: JwtConfiguration,
   element: AuthTokenLocal,
   origin: LocalTokenOrigin,
   findings: FindingList,
@@ -21,7 +21,7 @@ export function adviseOnLocalToken(
 }
 
 function adviseOnAudience(
-  { audiences, claims, omitted = [] }: AssertionConfiguration,
+  { audiences, claims, omitted = [] }: JwtConfiguration,
   { builder, tokenConfig }: LocalTokenOrigin,
   findings: FindingList,
 ): void {
@@ -52,7 +52,7 @@ const longLifetimeSeconds = 3_600
 const shortLifetimeSeconds = 10
 
 function adviseOnTimes(
-  { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds, claims, omitted = [] }: AssertionConfiguration,
+  { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds, claims, omitted = [] }: JwtConfiguration,
   { builder, lifetimeAttribute }: LocalTokenOrigin,
   findings: FindingList,
 ): void {
@@ -86,7 +86,7 @@ function adviseOnTimes(
 
 /** A jwtBuilder adds a `jti` by default, so many operators have not decided about it. */
 function adviseOnReuse(
-  assertion: AssertionConfiguration,
+  assertion: JwtConfiguration,
   { cacheTokensWithJti }: AuthTokenLocal,
   { tokenConfig }: LocalTokenOrigin,
   findings: FindingList,
@@ -108,7 +108,7 @@ function adviseOnReuse(
 
 /** Warns of claims with a fixed value that must differ in each token. */
 function adviseOnConstantClaims(
-  { claims }: AssertionConfiguration,
+  { claims }: JwtConfiguration,
   { tokenConfig }: LocalTokenOrigin,
   findings: FindingList,
 ): void {

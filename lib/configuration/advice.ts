@@ -1,7 +1,7 @@
 import { type AssertionOrigin, adviseOnAssertion, adviseOnIssuer } from './advice-on-assertion.ts'
 import { adviseOnAuthToken } from './advice-on-auth-token.ts'
 import { adviseOnLocalToken, type LocalTokenOrigin } from './advice-on-local-token.ts'
-import type { AssertionConfiguration } from './assertion-configuration.ts'
+import type { JwtConfiguration } from './assertion-configuration.ts'
 import type { AuthTokenOrigin } from './auth-token-mistakes.ts'
 import type { ResolvedAuthorizationServer } from './connection.ts'
 import {
@@ -24,10 +24,10 @@ export type Advice = ReturnType<typeof createAdvice>
 /** Only `inspectConnection` uses it. Token requests read no warnings, so they do not load this module. */
 export function createAdvice(findings: FindingList) {
   return {
-    onAssertion(assertion: AssertionConfiguration, origin: AssertionOrigin): void {
+    onAssertion(assertion: JwtConfiguration, origin: AssertionOrigin): void {
       adviseOnAssertion(assertion, origin, findings)
     },
-    onLocalToken(assertion: AssertionConfiguration, attributes: AuthTokenLocal, origin: LocalTokenOrigin): void {
+    onLocalToken(assertion: JwtConfiguration, attributes: AuthTokenLocal, origin: LocalTokenOrigin): void {
       adviseOnLocalToken(assertion, attributes, origin, findings)
       adviseOnFreeClaims(attributes, origin.tokenConfig, findings, anyUserOfApi)
     },

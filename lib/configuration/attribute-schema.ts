@@ -265,3 +265,10 @@ export const secretName = (what: string) =>
     text('the name of a secret'),
     v.description(`The name of the secret that holds ${what}. It begins with tokenwell/<stage>/.`),
   )
+
+export const keyLocation = v.pipe(
+  text('the name of a secret, or kms: with the alias of a KMS key'),
+  v.description(
+    'The name of the secret that holds the keys or certificates, or kms:alias/tokenwell/<stage>/<name> for a key that never leaves AWS KMS.',
+  ),
+)

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../base/decoding.ts'
-import { type AssertionConfiguration, hasJwtId } from './assertion-configuration.ts'
+import { hasJwtId, type JwtConfiguration } from './assertion-configuration.ts'
 import type { ClaimsFromRequest } from './element.ts'
 
 /* Tokens that no OAuth 2.0 grant brings. Names are those of the elements. */
@@ -15,7 +15,7 @@ export interface AuthTokenGrant {
 /** A JWT that Tokenwell signs is the token. */
 export interface AuthTokenLocalGrant {
   readonly type: 'authTokenLocal'
-  readonly assertion: AssertionConfiguration
+  readonly assertion: JwtConfiguration
   /** The claims of the token that each request sets. */
   readonly claimsFromRequest?: ClaimsFromRequest
   readonly reuse: TokenReuse

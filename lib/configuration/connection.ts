@@ -1,5 +1,5 @@
 import type { ApiOfToken, ProtectedApi, TokenCarrier } from './api.ts'
-import type { AssertionConfiguration } from './assertion-configuration.ts'
+import { type AssertionConfiguration, isSignedByTokenwell, type JwtConfiguration } from './assertion-configuration.ts'
 import type { AuthTokenGrant, AuthTokenLocalGrant } from './auth-token.ts'
 import { secretsInBody } from './body-leaf.ts'
 import type {
@@ -147,11 +147,11 @@ export interface TokenExchangeGrant {
 export interface ExchangedToken {
   /** A URI of RFC 8693 section 3. Absent if each caller names it. */
   readonly type?: string
-  /** The JWT that Tokenwell signs. Absent if each caller sends the token. */
+  /** The JWT of Tokenwell or AWS. Absent if each caller sends the token. */
   readonly assertion?: AssertionConfiguration
 }
 
-/** The JWTs that Tokenwell signs for a grant, or as the token. */
+/** The JWTs of a grant, or the one that is the token. */
 export function assertionsOfGrant(grant: Grant): readonly AssertionConfiguration[] {
   switch (grant.type) {
     case jwtBearer:
@@ -164,10 +164,15 @@ export function assertionsOfGrant(grant: Grant): readonly AssertionConfiguration
   }
 }
 
-/** All JWTs that Tokenwell signs to get a token: that of the client, those of the grant, or the token itself. */
+/** All JWTs that get a token: that of the client, those of the grant, or the token itself. */
 export function assertionsOf(token: TokenConnection): readonly AssertionConfiguration[] {
   const ofClient = isServed(token) && 'assertion' in token.clientAuthentication
   return [...(ofClient ? [token.clientAuthentication.assertion] : []), ...assertionsOfGrant(token.grant)]
+}
+
+/** Those of `assertionsOf` that Tokenwell signs. */
+export function signedJwtsOf(token: TokenConnection): readonly JwtConfiguration[] {
+  return assertionsOf(token).filter(isSignedByTokenwell)
 }
 
 export type ClientAuthentication = PrivateKeyJwt | ClientPassword | TlsClientAuth | NoAuthentication

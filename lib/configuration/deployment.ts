@@ -40,6 +40,18 @@ export function isNameOfSecret(name: string, prefix: string): boolean {
   return rest.split('/').every((part) => /^[A-Za-z0-9_+=.@-]+$/.test(part) && !/^\.+$/.test(part))
 }
 
+/** What the location of a key in AWS KMS begins with. */
+export const kmsLocationPrefix = 'kms:'
+
+export function isKmsLocation(location: string): boolean {
+  return location.startsWith(kmsLocationPrefix)
+}
+
+/** The beginning of the aliases of all KMS keys that sign for a deployment. IAM grants use it too. */
+export function kmsAliasPrefix(deployment: Pick<Deployment, 'stage'>): string {
+  return `alias/${secretPrefix(deployment)}`
+}
+
 /** Whether the secret belongs to the cache or holds a key that Tokenwell makes. No element may name such a secret. */
 export function isReservedSecret(name: string, { cacheSecret }: Pick<Deployment, 'cacheSecret'> = {}): boolean {
   return name === cacheSecret || /^tokenwell\/[^/]+\/(cache$|jwk\/)/.test(name)
@@ -90,6 +102,7 @@ function secretsNamedBy(value: unknown): readonly NamedSecret[] {
 }
 
 function whyNotHere({ name, place }: NamedSecret, deployment: Deployment): string | undefined {
+  if (isKmsLocation(name)) return whyNoAlias(name.slice(kmsLocationPrefix.length), deployment)
   const prefix = secretPrefix(deployment)
   const isOfAnotherStage = /^tokenwell\/[^/]+\//.test(name) && !name.startsWith(prefix)
   if (isOfAnotherStage)
@@ -99,4 +112,12 @@ function whyNotHere({ name, place }: NamedSecret, deployment: Deployment): strin
   return isReservedSecret(name, deployment)
     ? `${place} must name another secret: the secret of the cache and the secrets under ${prefix}jwk/ are reserved for Tokenwell.`
     : undefined
+}
+
+/** Aliases may have the same characters as names of secrets, but for `+`, `=`, `.` and `@` (API reference of AWS KMS). */
+function whyNoAlias(alias: string, deployment: Deployment): string | undefined {
+  const prefix = kmsAliasPrefix(deployment)
+  const rest = alias.startsWith(prefix) ? alias.slice(prefix.length) : ''
+  if (/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/.test(rest) && alias.length <= 256) return undefined
+  return `It must be kms: and an alias under ${prefix}, such as kms:${prefix}my-key. A key without such an alias does not sign.`
 }

@@ -15,6 +15,7 @@ import {
   grantType,
   host,
   hostName,
+  keyLocation,
   noProxy,
   object,
   oneOf,
@@ -34,6 +35,7 @@ import { tokenRequest, tokenResponse, tokenUse } from './auth-token-schema.ts'
 import { headers } from './header-schema.ts'
 import { authorizationDetails, parameters, parametersInQuery, requestMay } from './parameter-schema.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
+import { webIdentity } from './web-identity-schema.ts'
 
 const claimsMessage = 'an object of claims, or a text that holds such an object as JSON'
 export const claims = v.pipe(
@@ -140,7 +142,7 @@ export const elementSchemas = {
   }),
   oAuthTokenConfig: v.strictObject({
     acceptedWarnings: v.exactOptional(acceptedWarnings),
-    tokenGeneratorRef: reference('jwtBuilder'),
+    tokenGeneratorRef: reference('jwtBuilder or awsWebIdentity'),
     tokenSubject: v.exactOptional(
       v.pipe(text(), v.description('Always the sub of the assertion: the client id, or the user of a grant.')),
     ),
@@ -191,7 +193,17 @@ export const elementSchemas = {
     publishAheadSeconds: v.exactOptional(seconds(0)),
     acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),
-  keyStore: v.strictObject({ location: secretName('the keys or certificates') }),
+  /** An identity token of AWS STS in place of a JWT that Tokenwell signs. */
+  awsWebIdentity: v.strictObject({ ...webIdentity, acceptedWarnings: v.exactOptional(acceptedWarnings) }),
+  keyStore: v.strictObject({
+    location: keyLocation,
+    kid: v.exactOptional(
+      v.pipe(text(), v.description('The kid of a KMS key. The default is a digest of its public key.')),
+    ),
+    certificate: v.exactOptional(
+      v.pipe(text(), v.description('The certificate of a KMS key and its chain, as PEM or as DER in base64.')),
+    ),
+  }),
   ssl: v.strictObject({
     keyStoreRef: v.exactOptional(reference('keyStore')),
     trustStoreRef: v.exactOptional(reference('keyStore')),

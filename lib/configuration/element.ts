@@ -23,6 +23,8 @@ export type JwtBuilder = Elements['jwtBuilder']
 export type AuthToken = Elements['authToken']
 export type AuthTokenLocal = Elements['authTokenLocal']
 export type AuthData = Elements['authData']
+export type AwsWebIdentity = Elements['awsWebIdentity']
+export type KeyStore = Elements['keyStore']
 
 export type GrantType = NonNullable<OAuthConfig['grantType']>
 /** The caller parameters that a request may set, by name: any value (`true`) or one of the listed values. */
@@ -52,9 +54,10 @@ export const referenceAttributes = {
   },
   authToken: { authServerRef: 'authorizationServer', jwtAuthenticationTokenRef: 'oAuthTokenConfig' },
   authTokenLocal: { tokenGeneratorRef: 'jwtBuilder' },
-  oAuthTokenConfig: { tokenGeneratorRef: 'jwtBuilder' },
+  oAuthTokenConfig: { tokenGeneratorRef: ['jwtBuilder', 'awsWebIdentity'] },
   authorizationServer: { sslCertsRef: 'ssl', basicAuthRef: 'authData', proxyConfigRef: 'proxyConfig' },
   jwtBuilder: { keyStoreRef: 'keyStore' },
+  awsWebIdentity: {},
   keyStore: {},
   ssl: { keyStoreRef: 'keyStore', trustStoreRef: 'keyStore' },
   sslDefault: { sslRef: 'ssl' },

@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../base/canonical-json.ts'
-import type { AssertionConfiguration } from './assertion-configuration.ts'
+import {
+  type AssertionConfiguration,
+  isInKms,
+  isSignedByTokenwell,
+  type KeyReference,
+} from './assertion-configuration.ts'
 import {
   type Connection,
   type ExchangedToken,
@@ -66,13 +71,25 @@ function tokenIdentity(connection: TokenConnection): object {
  */
 function localIdentity({ grant, requestMay, parameters, lifetime, api }: LocalConnection): object {
   const { key, ...assertion } = grant.assertion
-  const { generated: _times, ...used } = key
-  const signed = { ...grant, assertion: { ...assertion, key: used } }
+  const signed = { ...grant, assertion: { ...assertion, key: keyIdentity(key) } }
   return { grant: signed, requestMay, parameters, lifetime, api: api?.origin }
+}
+
+function keyIdentity(key: KeyReference): object {
+  if (isInKms(key)) {
+    const { publishAheadSeconds: _times, ...used } = key
+    return used
+  }
+  const { generated: _times, ...used } = key
+  return used
 }
 
 /** A server may decide by any member of the header that the operator adds. `kid` and certificates only find the key. */
 function assertionIdentity(assertion: AssertionConfiguration): object {
+  if (!isSignedByTokenwell(assertion)) {
+    const { audiences, tags, hasOwnRole } = assertion
+    return { awsWebIdentity: { audiences, tags, hasOwnRole } }
+  }
   const { issuer, subject, audiences, scope, claims, header, omitted = [] } = assertion
   const absent = (['iss', 'sub', 'aud'] as const).filter((name) => omitted.includes(name))
   return { issuer, subject, audiences, scope, claims, header, ...(absent.length > 0 && { omitted: absent }) }

@@ -1,13 +1,14 @@
 import type { AssertionOrigin } from './advice-on-assertion.ts'
-import type { AssertionConfiguration } from './assertion-configuration.ts'
+import type { AssertionConfiguration, JwtConfiguration } from './assertion-configuration.ts'
 import type { AuthTokenLocal, ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
 import { type AssertionUse, refuseSettingOmitted } from './omitted.ts'
 import { assertionSeconds, resolveKey } from './resolve-key.ts'
+import { resolveWebIdentity } from './resolve-web-identity.ts'
 import { defaultSignatureAlgorithm } from './signature-algorithm.ts'
 
-type Claims = AssertionConfiguration['claims']
+type Claims = JwtConfiguration['claims']
 
 /**
  * Resolves an assertion of a connection. Undefined if a required element is missing, can't be read, or contradicts itself. Then
@@ -22,10 +23,19 @@ export function resolveAssertion(
   const { graph, findings } = resolution
   const tokenConfig = graph.get('oAuthTokenConfig', tokenConfigId)
   const builder = graph.get('jwtBuilder', tokenConfig?.tokenGeneratorRef)
+  const webIdentity = graph.get('awsWebIdentity', tokenConfig?.tokenGeneratorRef)
+  const tokenElement: ElementReference = { kind: 'oAuthTokenConfig', id: tokenConfigId }
+  if (tokenConfig && builder && webIdentity)
+    findings.addMistake(
+      tokenElement,
+      'tokenGeneratorRef',
+      'A jwtBuilder and an awsWebIdentity have this id. Give one of them another id.',
+    )
+  if (tokenConfig && webIdentity)
+    return resolveWebIdentity(findings, { element: tokenElement, attributes: tokenConfig }, webIdentity)
   if (!tokenConfig || !builder) return undefined
 
   const element: ElementReference = { kind: 'jwtBuilder', id: tokenConfig.tokenGeneratorRef }
-  const tokenElement: ElementReference = { kind: 'oAuthTokenConfig', id: tokenConfigId }
   const audiences = resolveAudiences(resolution, element, builder, {
     claims: tokenConfig.claims ?? {},
     serverId,
@@ -48,7 +58,7 @@ export function resolveLocalAssertion(
   resolution: Resolution,
   tokenElement: ElementReference,
   attributes: AuthTokenLocal,
-): AssertionConfiguration | undefined {
+): JwtConfiguration | undefined {
   const builder = resolution.graph.get('jwtBuilder', attributes.tokenGeneratorRef)
   if (!builder) return undefined
   const element: ElementReference = { kind: 'jwtBuilder', id: attributes.tokenGeneratorRef }
@@ -85,7 +95,7 @@ function assemble(
   element: ElementReference,
   builder: JwtBuilder,
   { tokenElement, tokenConfig: { tokenSubject, claims = {} }, audiences }: AssertionParts,
-): AssertionConfiguration | undefined {
+): JwtConfiguration | undefined {
   const { deployment, findings } = resolution
   const key = resolveKey(resolution, element, builder)
   if (!key || !audiences) return undefined
@@ -100,11 +110,7 @@ function assemble(
 }
 
 /** RFC 7523 section 3: the subject of a client's assertion is the client id. */
-function demandSubject(
-  { subject }: AssertionConfiguration,
-  tokenElement: ElementReference,
-  findings: FindingList,
-): void {
+function demandSubject({ subject }: JwtConfiguration, tokenElement: ElementReference, findings: FindingList): void {
   if (subject === undefined)
     findings.addMistake(
       tokenElement,
@@ -128,7 +134,7 @@ function ownAttributes(builder: JwtBuilder) {
     ...(x5c && { hasCertificateChain: true as const }),
     ...(header && { header }),
     ...(omit && { omitted: omit }),
-  } satisfies Partial<AssertionConfiguration>
+  } satisfies Partial<JwtConfiguration>
 }
 
 /** The claims without `sub`, which is always `tokenSubject`, and `iat`, which is always the time of signing. */
@@ -173,7 +179,7 @@ function lifetimePlace({ expiresInSeconds, expiry }: JwtBuilder): Pick<Assertion
 
 /** A JWT that expires before its `nbf` is never valid. */
 function demandBeginBeforeEnd(
-  { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds }: AssertionConfiguration,
+  { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds }: JwtConfiguration,
   builder: ElementReference,
   findings: FindingList,
 ): void {

@@ -1,4 +1,4 @@
-import type { AssertionConfiguration } from './assertion-configuration.ts'
+import type { JwtConfiguration } from './assertion-configuration.ts'
 import type { LocalConnection } from './connection.ts'
 import type { AuthTokenLocal, ElementReference } from './element.ts'
 import type { Resolution } from './element-graph.ts'
@@ -36,7 +36,7 @@ export function resolveAuthTokenLocal(
 
 /** A claim that is set twice would hide what the request asks for. */
 function refuseTwins(
-  { scope, subject, claims, omitted = [] }: AssertionConfiguration,
+  { scope, subject, claims, omitted = [] }: JwtConfiguration,
   { claimsFromRequest = {} }: AuthTokenLocal,
   element: ElementReference,
   findings: FindingList,

@@ -1,3 +1,4 @@
+import { issuerOf } from './assertion-configuration.ts'
 import type { AuthTokenCredentials, AuthTokenRequest, AuthTokenResponse } from './auth-token.ts'
 import { refuseMistakes } from './auth-token-mistakes.ts'
 import type { ResolvedAuthorizationServer, ServedConnection } from './connection.ts'
@@ -51,7 +52,7 @@ function resolveClient(
     const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'token_server')
     if (!assertion) return undefined
     const method = isSharedKeyAlgorithm(assertion.algorithm) ? 'client_secret_jwt' : 'private_key_jwt'
-    const clientId = String(assertion.claims['iss'] ?? assertion.issuer)
+    const clientId = issuerOf(assertion)
     return { clientId, clientAuthentication: { method, assertion, sendClientId: false } }
   }
   const authData = resolution.graph.get('authData', server?.basicAuthRef)

@@ -1,3 +1,4 @@
+import { isSignedByTokenwell, issuerOf, type WebIdentityConfiguration } from './assertion-configuration.ts'
 import { assertionsOfGrant, type Grant, type ServedConnection } from './connection.ts'
 import { type AuthorizationServer, type ElementReference, keyOf, type OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
@@ -62,6 +63,19 @@ export function resolveClientAuthentication(
   }
 }
 
+/** The sub of an assertion that Tokenwell signs is the client id. */
+function refuseClientId({ findings }: Resolution, { element, config }: ClientOrigin): void {
+  if (config.clientId === undefined) return
+  const { clientAuthentication: method } = config
+  findings.addMistake(
+    element,
+    'clientId',
+    method === undefined
+      ? 'It is only for a client without authentication. Set clientAuthentication to none, or take this attribute out.'
+      : `It has no effect, because clientAuthentication is ${method}. Take out one of the two attributes.`,
+  )
+}
+
 function credentialsOf({ config, server }: ClientOrigin): Credentials {
   const { clientAuthentication, tlsAuthenticationClientId, jwtAuthenticationTokenRef } = config
   if (clientAuthentication !== undefined) return credentialsByMethod[clientAuthentication]
@@ -82,7 +96,9 @@ function refuseAttributesWithoutEffect({ findings }: Resolution, origin: ClientO
   const used = credentialsOf(origin)
   for (const [attribute, credentials] of Object.entries(credentialsByAttribute)) {
     const isGiven = config[attribute as keyof typeof credentialsByAttribute] !== undefined
-    if (!isGiven || credentials === used) continue
+    // The client id of an assertion that AWS signs is in clientId.
+    const isPerhapsUsed = attribute === 'clientId' && used === 'assertion'
+    if (!isGiven || credentials === used || isPerhapsUsed) continue
     if (method !== undefined)
       findings.addMistake(
         element,
@@ -134,6 +150,8 @@ function byAssertion(resolution: Resolution, origin: ClientOrigin): ResolvedClie
     return undefined
   }
   const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'client')
+  if (assertion && !isSignedByTokenwell(assertion)) return byWebIdentity(resolution, origin, assertion)
+  refuseClientId(resolution, origin)
   if (assertion?.subject === undefined) return undefined
 
   const method = isSharedKeyAlgorithm(assertion.algorithm) ? 'client_secret_jwt' : 'private_key_jwt'
@@ -145,6 +163,32 @@ function byAssertion(resolution: Resolution, origin: ClientOrigin): ResolvedClie
     )
   const sendClientId = jwtAuthenticationSetClientId
   return { clientId: assertion.subject, clientAuthentication: { method, assertion, sendClientId } }
+}
+
+/** The sub of the assertion is a role of AWS. So the server finds the client by it, or by `clientId`. */
+function byWebIdentity(
+  { findings }: Resolution,
+  { element, config }: ClientOrigin,
+  assertion: WebIdentityConfiguration,
+): ResolvedClient {
+  const { clientAuthentication, jwtAuthenticationSetClientId, clientId } = config
+  const method = 'private_key_jwt'
+  if (clientAuthentication !== undefined && clientAuthentication !== method)
+    findings.addMistake(
+      element,
+      'clientAuthentication',
+      `AWS signs the JWT of awsWebIdentity/${assertion.awsWebIdentity} with a private key, which makes this ${method}. Set this attribute to ${method}.`,
+    )
+  if (jwtAuthenticationSetClientId !== undefined)
+    findings.addMistake(
+      element,
+      'jwtAuthenticationSetClientId',
+      'The sub of the JWT is a role of AWS and not the client id. Write the client id into clientId, which is then sent, and take this attribute out.',
+    )
+  return {
+    clientId: clientId ?? assertion.awsWebIdentity,
+    clientAuthentication: { method, assertion, sendClientId: clientId !== undefined },
+  }
 }
 
 function byPassword(
@@ -239,7 +283,7 @@ function withoutAuthentication(
   const [assertion] = assertionsOfGrant(grant)
   return {
     // Servers with these grants find the client by the iss of the assertion.
-    clientId: clientId ?? String(assertion?.claims['iss'] ?? assertion?.issuer ?? 'anonymous'),
+    clientId: clientId ?? (assertion ? issuerOf(assertion) : 'anonymous'),
     clientAuthentication: { method: 'none', sendClientId: clientId !== undefined },
   }
 }

@@ -1,5 +1,6 @@
 import type { ApiOfToken, BasicAuthentication, ProtectedApi } from './api.ts'
 import type { ResolvedAuthorizationServer } from './connection.ts'
+import { isKmsLocation } from './deployment.ts'
 import {
   type AuthorizationServer,
   defaultElementIds,
@@ -200,7 +201,7 @@ function resolveTransport(
 ): Transport {
   const proxy = resolveProxy(resolution, url, proxyConfigRef)
   return {
-    tls: resolveTls(resolution.graph, sslCertsRef),
+    tls: resolveTls(resolution, sslCertsRef),
     ...(proxy && { proxy }),
     connectTimeoutMilliseconds: connectionTimeout ?? defaults.connectTimeoutMilliseconds,
     receiveTimeoutMilliseconds: receiveTimeout ?? defaults.receiveTimeoutMilliseconds,
@@ -212,10 +213,21 @@ export function sslIdOf(graph: ElementGraph, sslCertsRef: string | undefined): s
   return sslCertsRef ?? graph.get('sslDefault', defaultElementIds.sslDefault)?.sslRef ?? defaultElementIds.ssl
 }
 
-function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsConfiguration {
-  const ssl = graph.get('ssl', sslIdOf(graph, sslCertsRef))
-  const trustStore = graph.get('keyStore', ssl?.trustStoreRef)?.location
-  const clientCertificate = graph.get('keyStore', ssl?.keyStoreRef)?.location
+function resolveTls({ graph, findings }: Resolution, sslCertsRef: string | undefined): TlsConfiguration {
+  const id = sslIdOf(graph, sslCertsRef)
+  const ssl = graph.get('ssl', id)
+  const secretOf = (attribute: 'trustStoreRef' | 'keyStoreRef') => {
+    const location = graph.get('keyStore', ssl?.[attribute])?.location
+    if (location === undefined || !isKmsLocation(location)) return location
+    findings.addMistake(
+      { kind: 'ssl', id },
+      attribute,
+      'It names a KMS key, which holds no certificate and cannot open connections. Name a keyStore whose location is a secret.',
+    )
+    return undefined
+  }
+  const trustStore = secretOf('trustStoreRef')
+  const clientCertificate = secretOf('keyStoreRef')
   return {
     minimumVersion: ssl?.sslProtocol ?? 'TLSv1.2',
     ...(trustStore && { trustStore }),

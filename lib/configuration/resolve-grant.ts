@@ -1,3 +1,4 @@
+import { isSignedByTokenwell, type WebIdentityConfiguration } from './assertion-configuration.ts'
 import type { ExchangedToken, JwtBearerGrant, OAuthGrant, TokenExchangeGrant } from './connection.ts'
 import type { AssertionParameters, ElementReference, OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
@@ -94,7 +95,11 @@ function refuseTwins(
   { assertion, assertionParameters, claimsFromRequest = {} }: JwtBearerGrant,
   element: ElementReference,
   findings: FindingList,
-) {
+): void {
+  if (!isSignedByTokenwell(assertion)) {
+    refuseClaims(assertion, { assertionParameters, claimsFromRequest }, element, findings)
+    return
+  }
   const { scope, subject, claims, omitted = [] } = assertion
   const set = { ...claims, ...(scope !== undefined && { scope }) }
   for (const name of Object.keys(assertionParameters) as (keyof AssertionParameters)[])
@@ -121,6 +126,22 @@ function refuseTwins(
           : `The elements set the claim ${name} of the assertion too. Take it out here, or in claims, scope or assertionParameters.`,
       )
   }
+}
+
+/** AWS decides the claims of its JWT. */
+function refuseClaims(
+  { awsWebIdentity }: WebIdentityConfiguration,
+  claims: Required<Pick<JwtBearerGrant, 'assertionParameters' | 'claimsFromRequest'>>,
+  element: ElementReference,
+  findings: FindingList,
+): void {
+  for (const [attribute, names] of Object.entries(claims))
+    if (Object.keys(names).length > 0)
+      findings.addMistake(
+        element,
+        attribute,
+        `AWS signs the JWT of awsWebIdentity/${awsWebIdentity} and decides its claims. Take this attribute out.`,
+      )
 }
 
 /** RFC 8693 section 2.1. */

@@ -1,9 +1,15 @@
-import type { GeneratedKey, KeyReference } from './assertion-configuration.ts'
-import { type Deployment, secretPrefix } from './deployment.ts'
-import { type CertificateThumbprint, defaultElementIds, type ElementReference, type JwtBuilder } from './element.ts'
+import type { GeneratedKey, KeyReference, KmsKeyReference } from './assertion-configuration.ts'
+import { type Deployment, isKmsLocation, kmsLocationPrefix, secretPrefix } from './deployment.ts'
+import {
+  type CertificateThumbprint,
+  defaultElementIds,
+  type ElementReference,
+  type JwtBuilder,
+  type KeyStore,
+} from './element.ts'
 import { type Resolution, startResolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
-import { ConfigurationError } from './finding.ts'
+import { ConfigurationError, type FindingList } from './finding.ts'
 import { defaultSignatureAlgorithm, isSharedKeyAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts'
 
 const defaultModulusLength = 2048
@@ -39,15 +45,24 @@ export function resolveKey(
 }
 
 function resolveStoredKey(
-  { graph, findings }: Resolution,
+  resolution: Resolution,
   element: ElementReference,
   builder: JwtBuilder,
 ): KeyReference | undefined {
+  const { graph, findings } = resolution
   const { keyStoreRef, keyAlias } = builder
   const { keyStore: defaultKeyStore } = defaultElementIds
-  const location = graph.get('keyStore', keyStoreRef ?? defaultKeyStore)?.location
-  if (location !== undefined)
-    return { ...ownerOf(element, builder), location, ...(keyAlias !== undefined && { alias: keyAlias }) }
+  const id = keyStoreRef ?? defaultKeyStore
+  const keyStore = graph.get('keyStore', id)
+  if (keyStore && isKmsLocation(keyStore.location)) return resolveKmsKey(resolution, element, builder, keyStore)
+  if (keyStore) {
+    refuseKmsAttributes(findings, { kind: 'keyStore', id }, keyStore)
+    return {
+      ...ownerOf(element, builder),
+      location: keyStore.location,
+      ...(keyAlias !== undefined && { alias: keyAlias }),
+    }
+  }
   if (keyStoreRef === undefined && !graph.has('keyStore', defaultKeyStore))
     findings.addMistake(
       element,
@@ -55,6 +70,40 @@ function resolveStoredKey(
       `There is no key to sign with. Name a keyStore element here, add keyStore/${defaultKeyStore}, or set jwkEnabled.`,
     )
   return undefined
+}
+
+function resolveKmsKey(
+  { findings }: Resolution,
+  element: ElementReference,
+  builder: JwtBuilder,
+  { location, kid, certificate }: KeyStore,
+): KmsKeyReference {
+  if (builder.keyAlias !== undefined)
+    findings.addMistake(
+      element,
+      'keyAlias',
+      'It chooses a key of a secret, but the keyStore names a KMS key. Take this attribute out.',
+    )
+  const publishAheadSeconds = builder.publishAheadSeconds ?? defaultPublishAheadSeconds
+  adviseOnPublishAhead(findings, element, publishAheadSeconds)
+  return {
+    ...ownerOf(element, builder),
+    kmsAlias: location.slice(kmsLocationPrefix.length),
+    ...(kid !== undefined && { kid }),
+    ...(certificate !== undefined && { certificate }),
+    publishAheadSeconds,
+  }
+}
+
+/** In a secret, the kid and the certificate are beside the key. */
+function refuseKmsAttributes(findings: FindingList, element: ElementReference, keyStore: KeyStore): void {
+  for (const attribute of ['kid', 'certificate'] as const)
+    if (keyStore[attribute] !== undefined)
+      findings.addMistake(
+        element,
+        attribute,
+        'It is only for a KMS key. Write it beside the key in the secret, and take this attribute out.',
+      )
 }
 
 function ownerOf({ id }: ElementReference, { revokedKeys }: JwtBuilder): Pick<KeyReference, 'jwtBuilder' | 'revoked'> {
@@ -104,6 +153,17 @@ function resolveRotation(
   const rotationSeconds = (builder.jwkRotationTime ?? defaultRotationMilliseconds) / 1000
   const publishAheadSeconds = builder.publishAheadSeconds ?? defaultPublishAheadSeconds
 
+  adviseOnPublishAhead(findings, element, publishAheadSeconds)
+  if (publishAheadSeconds >= rotationSeconds)
+    findings.addMistake(
+      element,
+      builder.publishAheadSeconds === undefined ? 'jwkRotationTime' : 'publishAheadSeconds',
+      `publishAheadSeconds (${publishAheadSeconds} s) must be shorter than jwkRotationTime (${rotationSeconds} s). Otherwise a key does not sign yet when Tokenwell makes the next one.`,
+    )
+  return { rotationSeconds, publishAheadSeconds }
+}
+
+function adviseOnPublishAhead(findings: FindingList, element: ElementReference, publishAheadSeconds: number): void {
   if (publishAheadSeconds <= ownCacheSeconds)
     findings.addWarning(
       element,
@@ -116,13 +176,6 @@ function resolveRotation(
       'publishAheadSeconds',
       'Servers cache JWK sets, many for an hour or more, and refuse a key that they do not know yet. Make it longer than the cache time of your server.',
     )
-  if (publishAheadSeconds >= rotationSeconds)
-    findings.addMistake(
-      element,
-      builder.publishAheadSeconds === undefined ? 'jwkRotationTime' : 'publishAheadSeconds',
-      `publishAheadSeconds (${publishAheadSeconds} s) must be shorter than jwkRotationTime (${rotationSeconds} s). Otherwise a key does not sign yet when Tokenwell makes the next one.`,
-    )
-  return { rotationSeconds, publishAheadSeconds }
 }
 
 /** The key and algorithm of one jwtBuilder, independent of the connections that use it. */

@@ -21,6 +21,11 @@ export function isSignatureAlgorithm(name: string): name is SignatureAlgorithm {
   return (signatureAlgorithms as readonly string[]).includes(name)
 }
 
+/** The algorithms of an identity token of AWS STS. */
+export const webIdentityAlgorithms = ['RS256', 'ES384'] as const satisfies readonly SignatureAlgorithm[]
+
+export type WebIdentityAlgorithm = (typeof webIdentityAlgorithms)[number]
+
 /** The algorithm of a jwtBuilder without `signatureAlgorithm`. */
 export const defaultSignatureAlgorithm: SignatureAlgorithm = 'RS256'
 

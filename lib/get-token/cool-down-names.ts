@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Caller } from '../access-token/caller.ts'
 import { type TokenRequest, tokenKey } from '../access-token/token.ts'
+import { isOfSecret } from '../configuration/assertion-configuration.ts'
 import {
+  assertionsOf,
   assertionsOfGrant,
   type ServedConnection,
   secretsInBodyOf,
@@ -86,16 +88,14 @@ async function clientIdentity(connection: ServedConnection, secrets: SecretCache
 }
 
 /** The names of the secrets that authenticate the client, sign its grant and are in its headers. */
-export function secretsOfClient({
-  clientAuthentication: way,
-  grant,
-  authorizationServer,
-}: ServedConnection): readonly string[] {
+export function secretsOfClient(connection: ServedConnection): readonly string[] {
+  const { clientAuthentication: way, grant, authorizationServer } = connection
   const names = [
     ...('passwordSecret' in way ? [way.passwordSecret] : []),
     ...(way.method === 'tls_client_auth' ? [authorizationServer.tls.clientCertificate] : []),
-    ...('assertion' in way ? [way.assertion.key.location] : []),
-    ...assertionsOfGrant(grant).map(({ key }) => key.location),
+    ...assertionsOf(connection)
+      .filter(isOfSecret)
+      .map(({ key }) => key.location),
     ...secretsInHeaders(authorizationServer),
     ...secretsInBodyOf(grant),
   ]

@@ -4,16 +4,15 @@ import type { LocalConnection } from '../configuration/connection.ts'
 import { type ElementReference, keyOf } from '../configuration/element.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
 import type { Log } from '../log/log-event.ts'
-import { signAssertion } from '../signing/assertion.ts'
+import type { AssertionMakers } from '../signing/assertion-makers.ts'
 import type { SecretUse } from '../signing/secret-use.ts'
-import type { SignerCache } from '../signing/signer-cache.ts'
 import type { GrantParameters } from '../token-endpoint/grants/grant-form.ts'
 
 /** The tokens that Tokenwell signs itself (`authTokenLocal`): no server issues them, and the API checks the signature. */
 export type LocalTokens = ReturnType<typeof createLocalTokens>
 
 export function createLocalTokens(dependencies: {
-  readonly signers: SignerCache
+  readonly makers: AssertionMakers
   readonly now: () => number
   /** From 0 up to 1. */
   readonly random: () => number
@@ -21,7 +20,7 @@ export function createLocalTokens(dependencies: {
   readonly randomId: () => string
   readonly log: Log
 }) {
-  const { signers, now, random, randomId, log } = dependencies
+  const { makers, now, random, randomId, log } = dependencies
 
   return {
     /**
@@ -32,12 +31,10 @@ export function createLocalTokens(dependencies: {
      */
     async sign(connection: LocalConnection, { claims = {} }: GrantParameters): Promise<Token> {
       const { grant, lifetime, name } = connection
-      const { key, algorithm } = grant.assertion
       const startedAt = now()
-      const signer = await signers.current(key, algorithm, useOfKey(connection))
+      const maker = await makers.current(grant.assertion, { connection: name, use: useOfKey(connection) })
       const signedAt = now()
-      const configuration = { ...grant.assertion, claims: { ...grant.assertion.claims, ...claims } }
-      const { assertion, validity } = await signAssertion(configuration, signer, { now: signedAt, jwtId: randomId() })
+      const { assertion, validity, header } = await maker.make({ now: signedAt, jwtId: randomId() }, claims)
       const issued = { accessToken: assertion, expiresInSeconds: (validity.until - signedAt) / 1000 }
       const times = lifetimeOf(issued, lifetime, signedAt, random())
       if (secondsLeft(times, signedAt) < leastSecondsLeft) throw expiredAtOnce(connection)
@@ -45,7 +42,7 @@ export function createLocalTokens(dependencies: {
         event: 'token_signed',
         connection: name,
         element: keyOf(connection.authentication),
-        kid: signer.keyId,
+        kid: header.kid,
         milliseconds: now() - startedAt,
       })
       const isForOneRequest = grant.reuse === 'without_jti' && hasJwtId(assertion) && (true as const)

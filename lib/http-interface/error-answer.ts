@@ -68,6 +68,9 @@ function statusOf(error: TokenwellError): PublicStatus {
     case 'elements_denied':
     case 'key_store':
       return { status: 500, error: 'server_error' }
+    case 'key_service':
+    case 'web_identity':
+      return error.isPassing ? { ...temporarily, retryAfterSeconds } : { status: 500, error: 'server_error' }
     case 'secret_throttled':
     case 'secret_unreachable':
     case 'elements_throttled':

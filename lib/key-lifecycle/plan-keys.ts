@@ -1,4 +1,4 @@
-import type { GeneratedKey } from '../configuration/assertion-configuration.ts'
+import { type GeneratedKey, isInKms, type SecretKeyReference } from '../configuration/assertion-configuration.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key.ts'
@@ -87,6 +87,7 @@ function describeStaged(location: string, { keyId, signsFrom = 0 }: SigningKey, 
 
 /** A jwtBuilder whose keys Tokenwell makes and rotates. */
 export interface RotatedBuilder extends BuilderKey {
+  readonly key: SecretKeyReference
   readonly generated: GeneratedKey
 }
 
@@ -110,6 +111,10 @@ export async function resolveRotatedBuilder(
     throw new RotationRefusedError(
       `${name} signs with a shared key (${algorithm}), which Tokenwell does not rotate. Change it together with the server that verifies its signatures.`,
     )
+  if (isInKms(key))
+    throw new RotationRefusedError(
+      `${name} signs with a KMS key, which Tokenwell does not rotate. Give a new key an alias of its own, and write it into location of the keyStore.`,
+    )
   if (!key.generated)
     throw new RotationRefusedError(
       `${name} signs with a key from its keyStore, which Tokenwell does not rotate. Set jwkEnabled to let Tokenwell make and rotate the key.`,
@@ -122,5 +127,5 @@ export async function resolveRotatedBuilder(
     throw new RotationRefusedError(
       `${name} sets x5c, but a key that Tokenwell makes has no certificate. Take x5c out, or use your own keys.`,
     )
-  return { ...builder, generated: key.generated }
+  return { ...builder, key, generated: key.generated }
 }

@@ -1,4 +1,5 @@
 import { batchesOf } from '../base/semaphore.ts'
+import { generatedKeyOf, isInKms } from '../configuration/assertion-configuration.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import { type ElementStore, mergeReads } from '../configuration/element-store.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
@@ -6,6 +7,7 @@ import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { Log } from '../log/log-event.ts'
 import { SecretError, type SecretStore } from '../secret/secret-store.ts'
+import { KeyServiceError } from '../signing/key-service.ts'
 import { currentKey, type KeyAge, KeyStoreError, keyAge, type SigningKey, stagedKey } from '../signing/signing-key.ts'
 import { readGeneratedKeys, readSigningKeys } from '../signing/signing-secret.ts'
 import { aheadMillisecondsOf } from './plan-keys.ts'
@@ -137,7 +139,7 @@ function publicationAfter(
   if (!builder)
     return nextPublication(before, { keys: [], assertionSeconds: unknownAssertionSeconds, aheadMilliseconds: 0 }, now)
   const { algorithm, assertionSeconds } = builder
-  const aheadMilliseconds = aheadMillisecondsOf(builder.key.generated)
+  const aheadMilliseconds = aheadMillisecondsOf(generatedKeyOf(builder.key))
   if (isSharedKeyAlgorithm(algorithm)) return { kind: 'shared_key', algorithm }
   const keys = keysToPublish(builder, signingKeys, now)
   const signsFrom = stagedKey(signingKeys, now)?.signsFrom
@@ -147,14 +149,16 @@ function publicationAfter(
 /** An empty list if the jwtBuilder was deleted or signs with a shared key. */
 async function readKeys(secrets: SecretStore, builder: BuilderKey | undefined): Promise<readonly SigningKey[]> {
   if (!builder || isSharedKeyAlgorithm(builder.algorithm)) return []
-  const { location, generated } = builder.key
+  const { key } = builder
+  if (isInKms(key)) throw new KeyServiceError(key.kmsAlias, 'cannot be published yet.')
+  const { location, generated } = key
   const secret = await secrets.get(location)
   return generated ? readGeneratedKeys(location, secret) : readSigningKeys(location, secret)
 }
 
 function ageOf(builder: BuilderKey | undefined, keys: readonly SigningKey[], now: number): Partial<KeyAge> {
   const signsFrom = currentKey(keys, now)?.signsFrom
-  return signsFrom === undefined ? {} : keyAge(signsFrom, builder?.key.generated, now)
+  return signsFrom === undefined ? {} : keyAge(signsFrom, builder && generatedKeyOf(builder.key), now)
 }
 
 /** An error that only the operator can fix. */

@@ -1,3 +1,4 @@
+import { isInKms } from '../configuration/assertion-configuration.ts'
 import type { BuilderKey } from '../configuration/resolve-key.ts'
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import { whyUnfit } from '../signing/key-algorithm.ts'
@@ -114,17 +115,18 @@ export function nextPublication(
 
 /** The keys of one version of a secret that may sign: they fit the algorithm, and have the alias if one is configured. */
 export function keysToPublish(
-  { algorithm, key: { alias }, assertionSeconds }: Pick<BuilderKey, 'algorithm' | 'key' | 'assertionSeconds'>,
+  { algorithm, key, assertionSeconds }: Pick<BuilderKey, 'algorithm' | 'key' | 'assertionSeconds'>,
   keys: readonly SigningKey[],
   now: number,
 ): readonly KeyToPublish[] {
   const signing = currentKey(keys, now)
+  const alias = isInKms(key) ? undefined : key.alias
   return keys
-    .filter((key) => (alias === undefined || key.keyId === alias) && !whyUnfit(key, algorithm))
-    .flatMap((key): KeyToPublish[] => {
-      const jwk = publicHalf(key, algorithm, now)
+    .filter((each) => (alias === undefined || each.keyId === alias) && !whyUnfit(each, algorithm))
+    .flatMap((each): KeyToPublish[] => {
+      const jwk = publicHalf(each, algorithm, now)
       if (!jwk) return []
-      if (key === signing || key.signsUntil === undefined) return [{ jwk }]
-      return [{ jwk, until: key.signsUntil + assertionDrainMilliseconds(assertionSeconds) }]
+      if (each === signing || each.signsUntil === undefined) return [{ jwk }]
+      return [{ jwk, until: each.signsUntil + assertionDrainMilliseconds(assertionSeconds) }]
     })
 }

@@ -1,3 +1,4 @@
+import { locationOf } from '../configuration/assertion-configuration.ts'
 import { buildersOfSecret } from '../configuration/dependents.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
@@ -48,7 +49,7 @@ export function createKeyRevoker(dependencies: KeyRevokerDependencies) {
 
       const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
       if (!builder) return [jwtBuilder]
-      const { location } = builder.key
+      const location = locationOf(builder.key)
       await secretsVersion.revoke({ ...revocation, location }, deadline)
       const sharing = await buildersOfSecret(elements, deployment, location)
       await keyPublisher.publish(sharing, deadline)

@@ -1,6 +1,6 @@
 import { batchesOf } from '../base/semaphore.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
-import { assertionsOf, isServed, type ServedConnection, tokensOf } from '../configuration/connection.ts'
+import { isServed, type ServedConnection, signedJwtsOf, tokensOf } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { dependentConnections } from '../configuration/dependents.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
@@ -113,7 +113,7 @@ export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
 
 /** Whether a key of the jwtBuilder signs what the token is requested with. */
 function isSignedBy(jwtBuilder: string, token: ServedConnection): boolean {
-  return assertionsOf(token).some(({ key }) => key.jwtBuilder === jwtBuilder)
+  return signedJwtsOf(token).some(({ key }) => key.jwtBuilder === jwtBuilder)
 }
 
 function lastBegin(deadline: number): number {

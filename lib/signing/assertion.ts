@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { AssertionConfiguration } from '../configuration/assertion-configuration.ts'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { isInKms, type JwtConfiguration, type KeyReference } from '../configuration/assertion-configuration.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { Signer } from './signer.ts'
 import { KeyStoreError } from './signing-key.ts'
@@ -24,9 +25,24 @@ export interface SentAssertion {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
+/** Makes the assertions of one configuration, a new one for each attempt. */
+export interface AssertionMaker {
+  /** @param claims of this assertion alone, which overwrite those of the elements. AWS signs none. */
+  make(moment: AssertionMoment, claims?: Readonly<Record<string, unknown>>): Promise<SignedAssertion>
+}
+
+/** Signs with one key. */
+export function createSignedAssertions(configuration: JwtConfiguration, signer: Signer): AssertionMaker {
+  const { claims: configured } = configuration
+  return {
+    make: async (moment, claims) =>
+      await signAssertion({ ...configuration, claims: { ...configured, ...claims } }, signer, moment),
+  }
+}
+
 /** Creates and signs a new assertion. */
 export async function signAssertion(
-  configuration: AssertionConfiguration,
+  configuration: JwtConfiguration,
   signer: Signer,
   moment: AssertionMoment,
 ): Promise<SignedAssertion> {
@@ -41,6 +57,14 @@ export async function signAssertion(
   }
 }
 
+/** Reads an assertion that AWS has signed. */
+export function readAssertion(assertion: Secret): SignedAssertion {
+  const claims = decodeJwt(assertion.reveal())
+  const { iat = 0, nbf = 0, exp = 0 } = claims
+  const validity = { from: Math.max(iat, nbf) * 1000, until: exp * 1000 }
+  return { assertion, validity, header: decodeProtectedHeader(assertion.reveal()) as JoseHeader, claims }
+}
+
 /** The values that differ between two assertions of the same configuration. */
 export interface AssertionMoment {
   /** Milliseconds since the epoch. All times of this assertion come from this one clock reading. */
@@ -53,10 +77,7 @@ export interface AssertionMoment {
  * The claim set of an assertion (RFC 7523 section 3), by the rules of z/OS Connect: the operator's claims overwrite all others except
  * `sub`, which is always `tokenSubject`, and `iat`, which is always the time of signing. Claims in `omitted` are left out.
  */
-export function createClaims(
-  assertion: AssertionConfiguration,
-  { now, jwtId }: AssertionMoment,
-): Record<string, unknown> {
+export function createClaims(assertion: JwtConfiguration, { now, jwtId }: AssertionMoment): Record<string, unknown> {
   const nowSeconds = Math.floor(now / 1000)
   const issuedAt = nowSeconds + assertion.issuedAtOffsetSeconds
   const { audiences, notBeforeOffsetSeconds, scope, omitted = [] } = assertion
@@ -92,7 +113,7 @@ export interface JoseHeader {
 }
 
 /** @throws {KeyStoreError} when the elements ask for a certificate or its thumbprint and the key has no certificate */
-export function createHeader(assertion: AssertionConfiguration, signer: Signer): JoseHeader {
+export function createHeader(assertion: JwtConfiguration, signer: Signer): JoseHeader {
   const { algorithm, type, certificateThumbprint, hasCertificateChain, header, omitted } = assertion
   return {
     alg: algorithm,
@@ -104,19 +125,23 @@ export function createHeader(assertion: AssertionConfiguration, signer: Signer):
   }
 }
 
+function keyNameOf(key: KeyReference): string {
+  return isInKms(key) ? key.kmsAlias : key.location
+}
+
 /** RFC 7515 section 4.1.6: the certificate of the key is the first. */
-function certificateChain({ key }: AssertionConfiguration, { certificateChain: chain }: Signer): readonly string[] {
+function certificateChain({ key }: JwtConfiguration, { certificateChain: chain }: Signer): readonly string[] {
   if (chain) return chain
   throw new KeyStoreError(
-    key.location,
+    keyNameOf(key),
     'holds no certificate, but x5c is true. Add the certificate and its chain beside the key, or take x5c out.',
   )
 }
 
-function thumbprint({ certificateThumbprint, key }: AssertionConfiguration, { certificate }: Signer): string {
+function thumbprint({ certificateThumbprint, key }: JwtConfiguration, { certificate }: Signer): string {
   if (!certificate)
     throw new KeyStoreError(
-      key.location,
+      keyNameOf(key),
       `holds no certificate, but certificateThumbprint is ${certificateThumbprint}. Add the certificate beside the key, or set certificateThumbprint to none.`,
     )
   return certificateThumbprint === 'x5t' ? certificate.sha1Thumbprint : certificate.sha256Thumbprint

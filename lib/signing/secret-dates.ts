@@ -1,14 +1,14 @@
 import type { X509Certificate } from 'node:crypto'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
-import type { AssertionConfiguration } from '../configuration/assertion-configuration.ts'
+import { isInKms, type JwtConfiguration } from '../configuration/assertion-configuration.ts'
 import {
-  assertionsOfGrant,
   type Connection,
   isServed,
   type ServedConnection,
   secretsInBodyOf,
   secretsInHeaders,
+  signedJwtsOf,
   tokensOf,
 } from '../configuration/connection.ts'
 import type { ElementReference } from '../configuration/element.ts'
@@ -187,17 +187,12 @@ function secretsOfApi(api: ProtectedApi | ApiOfToken, element: ElementReference)
   ]
 }
 
-function secretsOfServer({
-  authentication,
-  authorizationServer,
-  clientAuthentication: way,
-  grant,
-}: ServedConnection): readonly UsedSecret[] {
+function secretsOfServer(connection: ServedConnection): readonly UsedSecret[] {
+  const { authentication, authorizationServer, clientAuthentication: way, grant } = connection
   const server = { kind: 'authorizationServer', id: authorizationServer.id } as const
   return [
     ...('passwordSecret' in way ? [textSecret(way.passwordSecret, server, 'basicAuthRef')] : []),
-    ...('assertion' in way ? keySecret(way.assertion) : []),
-    ...assertionsOfGrant(grant).flatMap(keySecret),
+    ...signedJwtsOf(connection).flatMap(keySecret),
     ...secretsInHeaders(authorizationServer).map((secret) => textSecret(secret, server, 'headers')),
     ...secretsOfTransport(authorizationServer, server),
     ...secretsInBodyOf(grant).map((secret) => textSecret(secret, authentication, 'tokenRequest')),
@@ -208,9 +203,9 @@ function textSecret(secret: string, element: ElementReference, attribute: string
   return { secret, element, attribute, use: 'text' }
 }
 
-function keySecret(assertion: AssertionConfiguration): readonly UsedSecret[] {
+function keySecret(assertion: JwtConfiguration): readonly UsedSecret[] {
   const { key, algorithm, certificateThumbprint, hasCertificateChain: hasChain = false } = assertion
-  if (key.generated) return []
+  if (isInKms(key) || key.generated) return []
   const { location: secret, alias } = key
   const element: ElementReference = { kind: 'jwtBuilder', id: key.jwtBuilder }
   if (isSharedKeyAlgorithm(algorithm)) return [textSecret(secret, element, 'sharedKey')]

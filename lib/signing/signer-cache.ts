@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import type { KeyReference } from '../configuration/assertion-configuration.ts'
+import type { SecretKeyReference } from '../configuration/assertion-configuration.ts'
 import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
@@ -17,7 +17,7 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
   const made = new Map<string, { readonly secret: Secret; readonly signers: VersionSigners }>()
   let revocations: readonly KeyRevocation[] = []
 
-  function signersOf(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
+  function signersOf(key: SecretKeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
     const id = JSON.stringify([key.location, key.alias, algorithm])
     const cached = made.get(id)
     if (cached?.secret.equals(secret)) return cached.signers
@@ -33,7 +33,7 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
      * @throws {SecretError} when the secret can't be read
      * @throws {KeyStoreError} when it holds no key that fits, or is not for that use
      */
-    async current(key: KeyReference, algorithm: SignatureAlgorithm, use?: SecretUse): Promise<Signer> {
+    async current(key: SecretKeyReference, algorithm: SignatureAlgorithm, use?: SecretUse): Promise<Signer> {
       const secret = await secrets.get(key.location)
       try {
         if (use) demandHost(key.location, secret, use)
@@ -50,7 +50,11 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
      * @throws {SecretError} when the secret can't be read
      * @throws {KeyStoreError} when the previous version holds no key that fits
      */
-    async previous(key: KeyReference, algorithm: SignatureAlgorithm, use?: SecretUse): Promise<Signer | undefined> {
+    async previous(
+      key: SecretKeyReference,
+      algorithm: SignatureAlgorithm,
+      use?: SecretUse,
+    ): Promise<Signer | undefined> {
       const secret = await secrets.get(key.location)
       if (use) demandHost(key.location, secret, use)
       const signers = signersOf(key, algorithm, secret)
@@ -77,7 +81,7 @@ type VersionSigners = { readonly kind: 'shared_key'; readonly text: Secret; read
 type KeyPairSigners = ReturnType<typeof createKeyPairSigners>
 
 /** @throws {KeyStoreError} when the secret does not hold keys for that algorithm */
-function createVersionSigners(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
+function createVersionSigners(key: SecretKeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
   if (!key.generated) demandUnreserved(key.location)
   if (isSharedKeyAlgorithm(algorithm)) {
     const text = readSharedKey(key.location, secret)
@@ -86,7 +90,7 @@ function createVersionSigners(key: KeyReference, algorithm: SignatureAlgorithm, 
   return createKeyPairSigners(key, algorithm, readSigningKeys(key.location, secret))
 }
 
-function createKeyPairSigners(key: KeyReference, algorithm: SignatureAlgorithm, keys: readonly SigningKey[]) {
+function createKeyPairSigners(key: SecretKeyReference, algorithm: SignatureAlgorithm, keys: readonly SigningKey[]) {
   const choice = createKeyChoice(key, keys)
   const made = new Map<SigningKey, Signer>()
 
@@ -125,14 +129,18 @@ function previousSigner(signers: KeyPairSigners, now: number, revoked: RevokedKe
   return signingKey && signers.signerOf(signingKey)
 }
 
-function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, signingKey: SigningKey): Signer {
+function createKeySigner(
+  { location }: SecretKeyReference,
+  algorithm: SignatureAlgorithm,
+  signingKey: SigningKey,
+): Signer {
   const mismatch = whyUnfit(signingKey, algorithm)
   if (mismatch) throw new KeyStoreError(location, mismatch)
   return createLocalSigner(signingKey.privateKey, signingKey)
 }
 
 /** The key is the UTF-8 bytes of the text, as in z/OS Connect. */
-function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, text: Secret): Signer {
+function createSharedKeySigner({ location }: SecretKeyReference, algorithm: SignatureAlgorithm, text: Secret): Signer {
   const bytes = Buffer.from(text.reveal(), 'utf8')
   const neededBytes = Number(algorithm.slice(2)) / 8
   // RFC 7518 section 3.2: a key shorter than the digest weakens it.
@@ -151,7 +159,7 @@ type RevokedKeys = ReturnType<typeof revokedKeysOf>
  * Chooses which key of a secret signs.
  * @throws {KeyStoreError} when no key has the alias, or when several keys have it without times
  */
-export function createKeyChoice(key: KeyReference, keys: readonly SigningKey[]) {
+export function createKeyChoice(key: SecretKeyReference, keys: readonly SigningKey[]) {
   const { location, alias } = key
   const candidates = alias === undefined ? keys : keys.filter(({ keyId }) => keyId === alias)
   const [only, ...others] = candidates
@@ -193,7 +201,7 @@ function describeChoice(candidates: readonly SigningKey[], keys: readonly Signin
     : `holds several keys. Set keyAlias to the key that signs, one of: ${aliasesOf(keys)}.`
 }
 
-function describeRevoked({ location, generated }: KeyReference, revoked: readonly SigningKey[]): string {
+function describeRevoked({ location, generated }: SecretKeyReference, revoked: readonly SigningKey[]): string {
   const advice = generated
     ? `Rotate the secret; the new key signs at once: aws secretsmanager rotate-secret --secret-id ${location}`
     : 'Store a new key with another kid in it, and register the key at the server that verifies its signatures.'

@@ -3,7 +3,7 @@ import type { AuthTokenBody, AuthTokenGrant, AuthTokenResponse } from '../config
 import { type BodyLeaf, isSecretLeaf, readLeaf } from '../configuration/body-leaf.ts'
 import { isHeaderValue } from '../configuration/value-syntax.ts'
 import { Secret } from '../secret/secret.ts'
-import { type AssertionMoment, type SentAssertion, signAssertion } from '../signing/assertion.ts'
+import type { AssertionMoment, SentAssertion } from '../signing/assertion.ts'
 import { demandHeaderValue } from '../signing/secret-use.ts'
 import type { GrantParameters } from './grants/grant-form.ts'
 import type { ClientKey, RequestKeys } from './request-keys.ts'
@@ -78,8 +78,8 @@ function formsOf(text: string): readonly string[] {
 }
 
 async function credentialsOf(client: ClientKey, moment: AssertionMoment): Promise<Credentials> {
-  if ('signer' in client) {
-    const { assertion, ...sent } = await signAssertion(client.way.assertion, client.signer, moment)
+  if ('maker' in client) {
+    const { assertion, ...sent } = await client.maker.make(moment)
     return { assertion, sent }
   }
   if (!('password' in client)) return {}

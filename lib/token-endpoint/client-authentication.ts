@@ -1,7 +1,6 @@
 import type { ClientPassword, PrivateKeyJwt } from '../configuration/connection.ts'
 import { Secret } from '../secret/secret.ts'
-import { type AssertionMoment, type SentAssertion, signAssertion } from '../signing/assertion.ts'
-import type { Signer } from '../signing/signer.ts'
+import type { AssertionMaker, AssertionMoment, SentAssertion } from '../signing/assertion.ts'
 import type { FormParameters } from './grants/grant-form.ts'
 import type { ClientKey } from './request-keys.ts'
 
@@ -26,7 +25,7 @@ export async function authenticateClient(
   moment: AssertionMoment,
 ): Promise<ClientCredentials> {
   if ('password' in key) return authenticateByPassword(clientId, key.way, key.password)
-  if ('signer' in key) return await authenticateByAssertion(clientId, key.way, key.signer, moment)
+  if ('maker' in key) return await authenticateByAssertion(clientId, key.way, key.maker, moment)
   // RFC 8705 section 2: the TLS handshake presents the certificate, and `client_id` names its owner.
   return nameClient(clientId, key.way.method === 'tls_client_auth' || key.way.sendClientId)
 }
@@ -35,14 +34,14 @@ function nameClient(clientId: string, sendsClientId: boolean): ClientCredentials
   return { parameters: sendsClientId ? [['client_id', clientId]] : [], headers: {}, secrets: [], sendsClientId }
 }
 
-/** RFC 7523 section 2.2: `client_id` is optional, and must be the subject of the assertion. */
+/** RFC 7523 section 2.2: `client_id` is optional, and must be the subject of an assertion that Tokenwell signs. */
 async function authenticateByAssertion(
   clientId: string,
-  { assertion, sendClientId }: PrivateKeyJwt,
-  signer: Signer,
+  { sendClientId }: PrivateKeyJwt,
+  maker: AssertionMaker,
   moment: AssertionMoment,
 ): Promise<ClientCredentials> {
-  const { assertion: signed, ...sent } = await signAssertion(assertion, signer, moment)
+  const { assertion: signed, ...sent } = await maker.make(moment)
   return {
     parameters: [
       ['client_assertion_type', assertionType],

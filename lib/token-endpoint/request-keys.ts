@@ -8,15 +8,15 @@ import {
 } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
+import type { AssertionMaker } from '../signing/assertion.ts'
+import type { AssertionMakers, AssertionPurpose } from '../signing/assertion-makers.ts'
 import { readPassword, type SecretUse } from '../signing/secret-use.ts'
-import type { Signer } from '../signing/signer.ts'
-import type { SignerCache } from '../signing/signer-cache.ts'
 import { type GrantKey, grantKeyOf } from './grants/grant-key.ts'
 import type { RequestHeaders } from './request-headers.ts'
 
 /** The authentication method of a client, with its key or password. */
 export type ClientKey =
-  | { readonly way: PrivateKeyJwt; readonly signer: Signer }
+  | { readonly way: PrivateKeyJwt; readonly maker: AssertionMaker }
   | { readonly way: ClientPassword; readonly user: string; readonly password: Secret }
   | { readonly way: TlsClientAuth | NoAuthentication }
 
@@ -36,7 +36,7 @@ export interface RequestKeys {
  */
 export type RequestKeySource = ReturnType<typeof createRequestKeySource>
 
-export function createRequestKeySource(signers: SignerCache, secrets: SecretStore) {
+export function createRequestKeySource(makers: AssertionMakers, secrets: SecretStore) {
   async function currentClient(connection: ServedConnection): Promise<ClientKey> {
     const { clientAuthentication: way } = connection
     const use = useOf(connection)
@@ -46,8 +46,7 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
         user: connection.clientId,
         password: readPassword(way.passwordSecret, await secrets.get(way.passwordSecret), use),
       }
-    if ('assertion' in way)
-      return { way, signer: await signers.current(way.assertion.key, way.assertion.algorithm, use) }
+    if ('assertion' in way) return { way, maker: await makers.current(way.assertion, purposeOf(connection)) }
     return { way }
   }
 
@@ -59,23 +58,23 @@ export function createRequestKeySource(signers: SignerCache, secrets: SecretStor
       return password && { way, user: connection.clientId, password }
     }
     if (!('assertion' in way)) return undefined
-    const signer = await signers.previous(way.assertion.key, way.assertion.algorithm, use)
-    return signer && { way, signer }
+    const maker = await makers.previous(way.assertion, purposeOf(connection))
+    return maker && { way, maker }
   }
 
   async function currentGrant(connection: ServedConnection): Promise<GrantKey> {
-    const use = useOf(connection)
-    return await grantKeyOf(connection.grant, async ({ key, algorithm }) => await signers.current(key, algorithm, use))
+    const purpose = purposeOf(connection)
+    return await grantKeyOf(connection.grant, async (assertion) => await makers.current(assertion, purpose))
   }
 
   /** Each JWT of the grant that has a previous key is signed with that one. */
   async function previousGrant(connection: ServedConnection): Promise<GrantKey | undefined> {
-    const use = useOf(connection)
+    const purpose = purposeOf(connection)
     let isOther = false
-    const grantKey = await grantKeyOf(connection.grant, async ({ key, algorithm }) => {
-      const previous = await signers.previous(key, algorithm, use)
+    const grantKey = await grantKeyOf(connection.grant, async (assertion) => {
+      const previous = await makers.previous(assertion, purpose)
       isOther ||= previous !== undefined
-      return previous ?? (await signers.current(key, algorithm, use))
+      return previous ?? (await makers.current(assertion, purpose))
     })
     return isOther ? grantKey : undefined
   }
@@ -161,6 +160,10 @@ function useOf({
   authorizationServer: { id, tokenEndpoint },
 }: Pick<ServedConnection, 'authorizationServer'>): SecretUse {
   return { element: `authorizationServer/${id}`, host: new URL(tokenEndpoint).hostname }
+}
+
+function purposeOf(connection: ServedConnection): AssertionPurpose {
+  return { connection: connection.name, use: useOf(connection) }
 }
 
 async function previousPassword(secrets: SecretStore, name: string, use: SecretUse): Promise<Secret | undefined> {

@@ -13,7 +13,7 @@ import {
 import { Agent, request } from 'undici'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { fileSecrets } from '../../lib/adapters/files/file-secrets.ts'
-import type { AssertionConfiguration } from '../../lib/configuration/assertion-configuration.ts'
+import type { JwtConfiguration, JwtOfSecret } from '../../lib/configuration/assertion-configuration.ts'
 import { isServed } from '../../lib/configuration/connection.ts'
 import { resolveConnection } from '../../lib/configuration/resolve-connection.ts'
 import { type SignatureAlgorithm, signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
@@ -25,6 +25,7 @@ import { createLocalSigner } from '../../lib/signing/signer.ts'
 import { createSignerCache } from '../../lib/signing/signer-cache.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../support/elements/elements.ts'
+import { ownJwt } from '../support/elements/own-jwt.ts'
 import {
   type IssueTokenWithOidcProvider,
   startIssueTokenWithOidcProvider,
@@ -223,24 +224,20 @@ async function theKeys({ workspace }: IssueTokenWithOidcProvider) {
   return readSigningKeys(key.location, await secrets.get(key.location))
 }
 
-async function theAssertion(workspace: IssueTokenWithOidcProvider['workspace']): Promise<AssertionConfiguration> {
+async function theAssertion(workspace: IssueTokenWithOidcProvider['workspace']): Promise<JwtOfSecret> {
   const elements = fileElements(workspace.elementsPath)
   const connection = await resolveConnection(elements, workspace.deployment, 'conn')
   if (!isServed(connection) || !('assertion' in connection.clientAuthentication))
     throw new Error('this client signs no assertion')
-  return connection.clientAuthentication.assertion
+  return ownJwt(connection.clientAuthentication.assertion)
 }
 
 /** The real server alone, for assertions that the test signs and sends by itself. */
 interface FarEnd {
-  readonly assertion: AssertionConfiguration
+  readonly assertion: JwtOfSecret
   readonly signer: Signer
   /** Signs the assertion of the elements with these changes, and sends it. */
-  present(
-    changes?: Partial<AssertionConfiguration>,
-    moment?: Partial<AssertionMoment>,
-    signer?: Signer,
-  ): Promise<Answer>
+  present(changes?: Partial<JwtConfiguration>, moment?: Partial<AssertionMoment>, signer?: Signer): Promise<Answer>
   send(assertion: string): Promise<Answer>
 }
 
@@ -338,7 +335,7 @@ test('the server refuses a new assertion with the jti of an earlier one', async 
   assertAccepted(await present({}, { jwtId: 'another-one' }))
 })
 
-const changedAssertions: Readonly<Record<string, Partial<AssertionConfiguration>>> = {
+const changedAssertions: Readonly<Record<string, Partial<JwtConfiguration>>> = {
   'for another audience': { audiences: ['https://another.example'] },
   'for no audience': { audiences: [] },
   'whose iss is not the client id': { issuer: 'https://tokenwell.example/jwt/theBuilder' },

@@ -9,7 +9,7 @@ export async function createGrantForm(
   parameters: GrantParameters,
   moments: AssertionMoments,
 ): Promise<GrantForm> {
-  if ('signer' in key) return await jwtBearerForm(key, parameters, moments[0])
+  if ('maker' in key) return await jwtBearerForm(key, parameters, moments[0])
   if ('subject' in key.grant) {
     // Few connections exchange tokens. The first one loads the module, which keeps a cold start short.
     const exchange = await import('./token-exchange.ts')

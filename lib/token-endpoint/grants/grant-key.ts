@@ -2,38 +2,38 @@ import type { AssertionConfiguration } from '../../configuration/assertion-confi
 import type { AuthTokenGrant } from '../../configuration/auth-token.ts'
 import type { JwtBearerGrant, PlainGrant, ServedGrant, TokenExchangeGrant } from '../../configuration/connection.ts'
 import { jwtBearer, tokenExchange } from '../../configuration/grant-type.ts'
-import type { Signer } from '../../signing/signer.ts'
+import type { AssertionMaker } from '../../signing/assertion.ts'
 
-/** A grant, with the signer of each JWT that Tokenwell makes for it. */
+/** A grant, with the maker of each of its JWTs. */
 export type GrantKey = JwtBearerKey | TokenExchangeKey | { readonly grant: PlainGrant | AuthTokenGrant }
 
 export interface JwtBearerKey {
   readonly grant: JwtBearerGrant
-  readonly signer: Signer
+  readonly maker: AssertionMaker
 }
 
 export interface TokenExchangeKey {
   readonly grant: TokenExchangeGrant
-  /** Absent for a token that Tokenwell does not sign. */
-  readonly subjectSigner?: Signer
-  readonly actorSigner?: Signer
+  /** Absent for a token that a caller sends. */
+  readonly subjectMaker?: AssertionMaker
+  readonly actorMaker?: AssertionMaker
 }
 
-/** @param signerOf finds the signer of one JWT */
+/** @param makerOf finds the maker of one JWT */
 export async function grantKeyOf(
   grant: ServedGrant,
-  signerOf: (assertion: AssertionConfiguration) => Promise<Signer>,
+  makerOf: (assertion: AssertionConfiguration) => Promise<AssertionMaker>,
 ): Promise<GrantKey> {
   switch (grant.type) {
     case jwtBearer:
-      return { grant, signer: await signerOf(grant.assertion) }
+      return { grant, maker: await makerOf(grant.assertion) }
     case tokenExchange: {
       const { subject, actor } = grant
-      const [subjectSigner, actorSigner] = await Promise.all([
-        subject.assertion && signerOf(subject.assertion),
-        actor?.assertion && signerOf(actor.assertion),
+      const [subjectMaker, actorMaker] = await Promise.all([
+        subject.assertion && makerOf(subject.assertion),
+        actor?.assertion && makerOf(actor.assertion),
       ])
-      return { grant, ...(subjectSigner && { subjectSigner }), ...(actorSigner && { actorSigner }) }
+      return { grant, ...(subjectMaker && { subjectMaker }), ...(actorMaker && { actorMaker }) }
     }
     default:
       return { grant }

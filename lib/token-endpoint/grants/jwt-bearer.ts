@@ -1,11 +1,11 @@
-import { type AssertionMoment, type SentAssertion, signAssertion } from '../../signing/assertion.ts'
+import type { AssertionMoment, SentAssertion } from '../../signing/assertion.ts'
 import { commonParameters, scopeText } from './common-parameters.ts'
 import type { GrantForm, GrantParameters } from './grant-form.ts'
 import type { JwtBearerKey } from './grant-key.ts'
 
 /** RFC 7523 section 2.1: a signed JWT is the grant. Some servers read scope and resource from its claims. */
 export async function jwtBearerForm(
-  { grant: { assertion, assertionParameters }, signer }: JwtBearerKey,
+  { grant: { assertionParameters }, maker }: JwtBearerKey,
   parameters: GrantParameters,
   moment: AssertionMoment,
 ): Promise<GrantForm> {
@@ -20,8 +20,7 @@ export async function jwtBearerForm(
     ...(assertionParameters.scope && { scope: [] }),
     ...(assertionParameters.resource && { resource: [] }),
   }
-  const configuration = { ...assertion, claims: { ...assertion.claims, ...claims, ...parameters.claims } }
-  const { assertion: signed, ...sent } = await signAssertion(configuration, signer, moment)
+  const { assertion: signed, ...sent } = await maker.make(moment, { ...claims, ...parameters.claims })
   return {
     parameters: [['assertion', signed], ...commonParameters(inForm)],
     secrets: [signed],

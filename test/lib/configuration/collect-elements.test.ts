@@ -12,7 +12,7 @@ test('one connection of 1,000 reads only its own elements, in as few round trips
     ['endpointConnection/conn-0'],
     ['oAuthConfig/config-0', 'authToken/config-0', 'authTokenLocal/config-0', 'authData/config-0'],
     ['authorizationServer/server-0', 'oAuthTokenConfig/token-0'],
-    ['ssl/ssl-0', 'jwtBuilder/builder-0'],
+    ['ssl/ssl-0', 'jwtBuilder/builder-0', 'awsWebIdentity/builder-0'],
     ['keyStore/trust-0', 'keyStore/keys-0'],
   ])
   assert.deepEqual(amongMany, alone)

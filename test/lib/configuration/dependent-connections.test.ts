@@ -144,6 +144,7 @@ const readFor: Readonly<Record<Kind, readonly Kind[]>> = {
   authToken: ['endpointConnection'],
   authTokenLocal: ['endpointConnection'],
   endpointConnection: [],
+  awsWebIdentity: ['oAuthTokenConfig'],
   keyStore: ['ssl', 'jwtBuilder', 'authTokenLocal', 'endpointConnection'],
   ssl: ['sslDefault', 'authorizationServer', 'authToken', 'oAuthConfig', 'endpointConnection'],
   sslDefault: ['authorizationServer', 'authToken', 'oAuthConfig', 'endpointConnection'],

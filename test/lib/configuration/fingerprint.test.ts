@@ -22,6 +22,7 @@ const theElements: RawElements = {
     sslCertsRef: 'theSsl',
   }),
   jwtBuilder: twins('theBuilder', { issuer: 'theClient', keyStoreRef: 'theKeys' }),
+  awsWebIdentity: { theIdentity: { audience: 'https://as.example.com' } },
   keyStore: twins('theKeys', { location: 'tokenwell/local/the-keys' }),
   ssl: twins('theSsl', { trustStoreRef: 'theKeys' }),
   sslDefault: { default: { sslRef: 'theSsl' } },
@@ -74,6 +75,8 @@ const withParameter: Change = {
 }
 const byLocalToken: Change = { endpointConnection: { authenticationConfigRef: 'theLocalToken' } }
 const byGeneratedKey: Change = { jwtBuilder: { jwkEnabled: true } }
+const byWebIdentity: Change = { oAuthTokenConfig: { tokenGeneratorRef: 'theIdentity', tokenSubject: undefined } }
+const byKms: Change = { keyStore: { location: 'kms:alias/tokenwell/local/the-key' } }
 const byProxy: Change = { authorizationServer: { proxyConfigRef: 'theProxy' } }
 const bySharedKey: Change = { jwtBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } }
 
@@ -214,7 +217,19 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     publishAheadSeconds: isNothing(7_200, { given: byGeneratedKey }),
     acceptedWarnings: isNothing('anything'),
   },
-  keyStore: { location: isNothing('tokenwell/local/other-keys') },
+  awsWebIdentity: {
+    audience: counts('https://other.example.com', { given: byWebIdentity }),
+    signingAlgorithm: isNothing('RS256', { given: byWebIdentity }),
+    durationSeconds: isNothing(60, { given: byWebIdentity }),
+    tags: counts({ team: 'orders' }, { given: byWebIdentity }),
+    role: counts('connection', { given: byWebIdentity }),
+    acceptedWarnings: isNothing('anything', { given: byWebIdentity }),
+  },
+  keyStore: {
+    location: isNothing('tokenwell/local/other-keys'),
+    kid: isNothing('theKid', { given: byKms }),
+    certificate: isNothing('MIIB', { given: byKms }),
+  },
   ssl: {
     keyStoreRef: isNothing('theKeysTwin'),
     trustStoreRef: isNothing('theKeysTwin'),
@@ -281,7 +296,11 @@ const ofLocalToken: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     publishAheadSeconds: isNothing(7_200, { given: byGeneratedKey }),
     acceptedWarnings: isNothing('anything'),
   },
-  keyStore: { location: counts('tokenwell/local/other-keys') },
+  keyStore: {
+    location: counts('tokenwell/local/other-keys'),
+    kid: counts('theKid', { given: byKms }),
+    certificate: counts('MIIB', { given: byKms }),
+  },
 }
 for (const [kind, rows] of Object.entries(ofLocalToken))
   for (const [attribute, { to, given = {}, counts: isOther }] of Object.entries(rows))

@@ -9,6 +9,7 @@ import {
   resolveConn,
 } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { ownJwt } from '../../support/elements/own-jwt.ts'
 
 test('all mistakes of a connection are listed at once, each with its element and attribute', async (t) => {
   const elements = exampleElements(exampleIssuer, {
@@ -56,7 +57,7 @@ test('a check of the whole configuration also lists mistakes of unused elements,
   elements['jwtBuilder'] = { ...elements['jwtBuilder'], unused: { keyStoreRef: 'nothing' } }
   assertLines(await findingsOf(t, elements), [
     /^authorizationServer\/theServer tokenEndpoint: /,
-    /^oAuthTokenConfig\/unused tokenGeneratorRef: There is no jwtBuilder element with the id "nothing"/,
+    /^oAuthTokenConfig\/unused tokenGeneratorRef: There is no jwtBuilder or awsWebIdentity element with the id "nothing"/,
     /^jwtBuilder\/unused keyStoreRef: There is no keyStore element with the id "nothing"/,
   ])
 })
@@ -80,7 +81,7 @@ test('the finding for an attribute of other kinds names these kinds', async (t) 
     /^endpointConnection\/conn hostFrom: There is no such attribute\. It is an attribute of oAuthConfig\.$/,
     /^oAuthConfig\/theConfig scopeSeparator: .* It is an attribute of authorizationServer\.$/,
     /^oAuthConfig\/theConfig sslCertsRef: .* It is an attribute of endpointConnection and of authorizationServer\.$/,
-    /^jwtBuilder\/theBuilder audience: .* It is an attribute of oAuthConfig\. Did you mean audiences\?$/,
+    /^jwtBuilder\/theBuilder audience: .* It is an attribute of oAuthConfig and of awsWebIdentity\. Did you mean audiences\?$/,
   ])
 })
 
@@ -262,7 +263,7 @@ test('claims and parameters may have any name, and none is lost', async (t) => {
     assert.deepEqual(Object.keys(connection.parameters.further), names)
     const { clientAuthentication: authentication } = connection
     assert.ok(authentication.method === 'private_key_jwt')
-    assert.deepEqual(Object.keys(authentication.assertion.claims), names)
+    assert.deepEqual(Object.keys(ownJwt(authentication.assertion).claims), names)
   }
 })
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
+import type { JwtOfSecret } from '../../../lib/configuration/assertion-configuration.ts'
 import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { exampleIssuer, resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { ownJwt } from '../../support/elements/own-jwt.ts'
 
 test('expiresInSeconds overrides expiry, and only expiry counts a bare number in hours', async (t) => {
   const lifetime = async (builder: Record<string, unknown>) =>
@@ -80,7 +81,7 @@ test('an HS algorithm makes the client authenticate with the secret it shares wi
   assert.deepEqual(assertionOf(connection).key, { jwtBuilder: 'theBuilder', location: 'tokenwell/local/shared' })
 })
 
-function assertionOf({ clientAuthentication }: ServedConnection): AssertionConfiguration {
+function assertionOf({ clientAuthentication }: ServedConnection): JwtOfSecret {
   assert('assertion' in clientAuthentication)
-  return clientAuthentication.assertion
+  return ownJwt(clientAuthentication.assertion)
 }

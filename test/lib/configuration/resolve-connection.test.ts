@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
+import type { JwtOfSecret } from '../../../lib/configuration/assertion-configuration.ts'
 import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { UnknownConnectionError } from '../../../lib/configuration/finding.ts'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
 import { elementStoreOf, exampleIssuer, localDeployment, resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { ownJwt } from '../../support/elements/own-jwt.ts'
 
 test('a connection with only required attributes gets all defaults', async (t) => {
   const connection = await resolveConn(t, {
@@ -241,7 +242,7 @@ test('a name that is not configured is unknown, even if it differs only in case'
     await assert.rejects(resolveConnection(store, localDeployment, name), UnknownConnectionError)
 })
 
-function assertionOf({ clientAuthentication }: ServedConnection): AssertionConfiguration {
+function assertionOf({ clientAuthentication }: ServedConnection): JwtOfSecret {
   assert('assertion' in clientAuthentication)
-  return clientAuthentication.assertion
+  return ownJwt(clientAuthentication.assertion)
 }

@@ -4,6 +4,7 @@ import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { jwtBearer, tokenExchange, tokenTypesByShortName } from '../../../lib/configuration/grant-type.ts'
 import { assertLines, exampleIssuer, mistakesOf, resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { ownJwt } from '../../support/elements/own-jwt.ts'
 
 /** A connection with the grant jwt-bearer and without client authentication, with these changes. */
 function theGrant({ oAuth, ...changes }: ElementChanges = {}): RawElements {
@@ -22,7 +23,7 @@ test('a grant by assertion needs no client authentication, and its tokens are wa
   const { grant, clientId, clientAuthentication, warming, warnings } = await resolveConn(t, theGrant())
   assert.ok('assertion' in grant)
   assert.equal(grant.type, jwtBearer)
-  assert.deepEqual([grant.assertion.issuer, grant.assertion.subject], ['theClient', 'theClient'])
+  assert.deepEqual([ownJwt(grant.assertion).issuer, ownJwt(grant.assertion).subject], ['theClient', 'theClient'])
   assert.deepEqual(clientAuthentication, { method: 'none', sendClientId: false })
   assert.equal(clientId, 'theClient', 'the iss of the assertion')
   assert.ok(warming)
@@ -40,7 +41,7 @@ test('the subject may be a user or absent, and draws no warning', async (t) => {
   for (const tokenSubject of ['alice', undefined]) {
     const { grant, warnings } = await resolveConn(t, theGrant({ tokenConfig: { tokenSubject } }))
     assert.ok('assertion' in grant)
-    assert.equal(grant.assertion.subject, tokenSubject)
+    assert.equal(ownJwt(grant.assertion).subject, tokenSubject)
     assert.deepEqual(warnings, [])
   }
 })
@@ -78,7 +79,10 @@ test('a token exchange of a JWT that Tokenwell signs needs no client authenticat
   const { grant, clientId, clientAuthentication, warming, warnings } = await resolveConn(t, theExchange())
   assert.ok('subject' in grant)
   assert.equal(grant.type, tokenExchange)
-  assert.deepEqual([grant.subject.type, grant.subject.assertion?.subject], [tokenTypesByShortName.jwt, 'theClient'])
+  assert.deepEqual(
+    [grant.subject.type, ownJwt(grant.subject.assertion).subject],
+    [tokenTypesByShortName.jwt, 'theClient'],
+  )
   assert.equal('actor' in grant, false)
   assert.deepEqual([clientId, clientAuthentication], ['theClient', { method: 'none', sendClientId: false }])
   assert.ok(warming)

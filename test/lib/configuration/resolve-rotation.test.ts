@@ -3,12 +3,13 @@ import { type TestContext, test } from 'node:test'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { exampleIssuer, mistakesOf, resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { ownJwt } from '../../support/elements/own-jwt.ts'
 
 /** The settings of the generated key, and the warnings about them. */
 async function resolve(t: TestContext, builder: Record<string, unknown>) {
   const { clientAuthentication, warnings } = await resolveConn(t, exampleElements(exampleIssuer, { builder }))
   assert.ok(clientAuthentication.method === 'private_key_jwt')
-  return { generated: clientAuthentication.assertion.key.generated, warnings: warnings.map(describeFinding) }
+  return { generated: ownJwt(clientAuthentication.assertion).key.generated, warnings: warnings.map(describeFinding) }
 }
 
 const mistakesOfBuilder = (t: TestContext, builder: Record<string, unknown>) =>

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { assertLines, exampleIssuer, mistakesOf, resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
+import { ownJwt } from '../../support/elements/own-jwt.ts'
 
 const tokenEndpoint = `${exampleIssuer}/token`
 
@@ -239,6 +240,6 @@ test('the resolved connection has the claims without sub and iat', async (t) => 
   const claims = { sub: 'another', iat: 1, iss: 'theClient', department: 'orders' }
   const { clientAuthentication } = await resolveConn(t, exampleElements(exampleIssuer, { tokenConfig: { claims } }))
   assert('assertion' in clientAuthentication)
-  assert.equal(clientAuthentication.assertion.subject, 'theClient')
-  assert.deepEqual(clientAuthentication.assertion.claims, { iss: 'theClient', department: 'orders' })
+  assert.equal(ownJwt(clientAuthentication.assertion).subject, 'theClient')
+  assert.deepEqual(ownJwt(clientAuthentication.assertion).claims, { iss: 'theClient', department: 'orders' })
 })

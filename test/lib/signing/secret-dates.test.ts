@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
-import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
+import type { JwtConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
 import type { ServedConnection, ServedGrant } from '../../../lib/configuration/connection.ts'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -35,7 +35,7 @@ const byPassword: ServedConnection = {
   ...plainConnection,
   clientAuthentication: { method: 'client_secret_basic', passwordSecret: 'tokenwell/test/the-password' },
 }
-const byKey = (changes: Partial<AssertionConfiguration> = {}): ServedConnection => ({
+const byKey = (changes: Partial<JwtConfiguration> = {}): ServedConnection => ({
   ...plainConnection,
   clientAuthentication: { method: 'private_key_jwt', sendClientId: false, assertion: plainAssertion(changes) },
 })

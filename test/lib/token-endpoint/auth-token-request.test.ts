@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { AuthTokenGrant, AuthTokenRequest, AuthTokenResponse } from '../../../lib/configuration/auth-token.ts'
 import type { PrivateKeyJwt } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
+import { createSignedAssertions } from '../../../lib/signing/assertion.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { writeAuthTokenRequest } from '../../../lib/token-endpoint/auth-token-request.ts'
 import type { GrantParameters } from '../../../lib/token-endpoint/grants/grant-form.ts'
@@ -11,7 +12,7 @@ import { printableDescription } from '../../../lib/token-endpoint/printable-desc
 import type { ClientKey, RequestKeys } from '../../../lib/token-endpoint/request-keys.ts'
 import { sentSecrets } from '../../../lib/token-endpoint/signed-request.ts'
 import { UnreadableAnswerError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
 const moment = { now: Date.UTC(2026, 10, 30), jwtId: 'the-id' }
@@ -23,7 +24,10 @@ const byPassword: ClientKey = {
   user: 'the user',
   password: new Secret(password),
 }
-const bySigner: ClientKey = { way: plainConnection.clientAuthentication as PrivateKeyJwt, signer: theSigner }
+const bySigner: ClientKey = {
+  way: plainConnection.clientAuthentication as PrivateKeyJwt,
+  maker: createSignedAssertions(plainAssertion(), theSigner),
+}
 const byNothing: ClientKey = { way: { method: 'none', sendClientId: false } }
 
 function grantOf(request: Partial<AuthTokenRequest>, response = inText): AuthTokenGrant {

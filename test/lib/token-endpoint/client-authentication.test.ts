@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { createAssertionMakers } from '../../../lib/signing/assertion-makers.ts'
 import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
 import { authenticateClient, type ClientCredentials } from '../../../lib/token-endpoint/client-authentication.ts'
 import { createRequestKeySource } from '../../../lib/token-endpoint/request-keys.ts'
@@ -18,7 +19,10 @@ async function authenticate(connection: ServedConnection, text: string): Promise
     singleVersionSecrets(async () => new Secret(text)),
     Date.now,
   )
-  const { client } = await createRequestKeySource(createSignerCache(secrets, Date.now), secrets).current(connection)
+  const { client } = await createRequestKeySource(
+    createAssertionMakers(createSignerCache(secrets, Date.now)),
+    secrets,
+  ).current(connection)
   return authenticateClient(connection.clientId, client, moment)
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
+import type { JwtConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { signAssertion } from '../../../lib/signing/assertion.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
@@ -88,7 +88,7 @@ const theSigner: Signer = {
 }
 
 test('an assertion is valid from the later of iat and nbf until exp, as it was signed', async () => {
-  const validityOf = async (changes: Partial<AssertionConfiguration>) =>
+  const validityOf = async (changes: Partial<JwtConfiguration>) =>
     (await signAssertion(plainAssertion(changes), theSigner, { now: 1_000_999, jwtId: 'the-id' })).validity
   assert.deepEqual(await validityOf({}), { from: 1_000_000, until: 1_120_000 })
   assert.deepEqual(await validityOf({ notBeforeOffsetSeconds: 5 }), { from: 1_005_000, until: 1_120_000 })

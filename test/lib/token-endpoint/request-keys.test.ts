@@ -4,8 +4,10 @@ import type { JwtBearerGrant, ServedConnection, TokenExchangeGrant } from '../..
 import type { HeaderValues } from '../../../lib/configuration/element.ts'
 import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
-import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
+import { createSignedAssertions } from '../../../lib/signing/assertion.ts'
+import type { AssertionMakers } from '../../../lib/signing/assertion-makers.ts'
 import { createRequestKeySource, type RequestKeys } from '../../../lib/token-endpoint/request-keys.ts'
+import { ownJwt } from '../../support/elements/own-jwt.ts'
 import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
@@ -21,20 +23,23 @@ const grant: JwtBearerGrant = {
   assertionParameters: {},
 }
 
+const theMaker = createSignedAssertions(plainAssertion(), theSigner)
+const previousMaker = createSignedAssertions(plainAssertion(), { ...theSigner, keyId: 'previous' })
+
 /** @param before the previous version of each secret */
 function theKeys(before?: string, withoutPrevious: readonly string[] = []) {
   const asked: string[] = []
-  const previousSigner = { ...theSigner, keyId: 'previous' }
-  const signers: SignerCache = {
-    async current({ location }, algorithm) {
-      asked.push(`key ${location} ${algorithm}`)
-      return theSigner
+  const makers: AssertionMakers = {
+    async current(assertion) {
+      const { key, algorithm } = ownJwt(assertion)
+      asked.push(`key ${key.location} ${algorithm}`)
+      return theMaker
     },
-    async previous({ location }, algorithm) {
-      asked.push(`previous key ${location} ${algorithm}`)
-      return before === undefined || withoutPrevious.includes(location) ? undefined : previousSigner
+    async previous(assertion) {
+      const { key, algorithm } = ownJwt(assertion)
+      asked.push(`previous key ${key.location} ${algorithm}`)
+      return before === undefined || withoutPrevious.includes(key.location) ? undefined : previousMaker
     },
-    revoke() {},
   }
   const secrets = {
     async get(name: string) {
@@ -46,17 +51,17 @@ function theKeys(before?: string, withoutPrevious: readonly string[] = []) {
       return before === undefined ? undefined : new Secret(before)
     },
   }
-  return { asked, signers, previousSigner, keys: createRequestKeySource(signers, secrets) }
+  return { asked, makers, keys: createRequestKeySource(makers, secrets) }
 }
 
 test('a client that signs has the current and the previous key of its algorithm, and no password is read', async () => {
-  const { asked, previousSigner, keys } = theKeys('before')
+  const { asked, keys } = theKeys('before')
   assert.deepEqual(await keys.current(plainConnection), {
-    client: { way, signer: theSigner },
+    client: { way, maker: theMaker },
     grant: { grant: plainGrant },
   })
   assert.deepEqual(await keys.previous(plainConnection, true), {
-    client: { way, signer: previousSigner },
+    client: { way, maker: previousMaker },
     grant: { grant: plainGrant },
   })
   assert.deepEqual(asked, ['key tokenwell/test/the-key ES256', 'previous key tokenwell/test/the-key ES256'])
@@ -64,12 +69,12 @@ test('a client that signs has the current and the previous key of its algorithm,
 
 test('a message about a secret names the element and the host that it is for', async () => {
   const uses: unknown[] = []
-  const { signers } = theKeys()
-  const noting: SignerCache = {
-    ...signers,
-    async current(...words) {
-      uses.push(words[2])
-      return theSigner
+  const { makers } = theKeys()
+  const noting: AssertionMakers = {
+    ...makers,
+    async current(_assertion, { use }) {
+      uses.push(use)
+      return theMaker
     },
   }
   const secrets = { get: async () => new Secret('now'), getPrevious: async () => undefined }
@@ -105,25 +110,25 @@ test('a client that authenticates by its certificate, or not at all, needs no si
 })
 
 test('after a refusal of the client, its previous key is used, and the grant is signed with the current key', async () => {
-  const { previousSigner, keys } = theKeys('before')
+  const { keys } = theKeys('before')
   const both = { ...plainConnection, grant }
   assert.deepEqual(await keys.previous(both, true), {
-    client: { way, signer: previousSigner },
-    grant: { grant, signer: theSigner },
+    client: { way, maker: previousMaker },
+    grant: { grant, maker: theMaker },
   })
 })
 
 test('after any other refusal, the previous key of the grant is used, or that of the client if the grant has none', async () => {
   const both = { ...plainConnection, grant }
-  const { previousSigner, keys } = theKeys('before')
+  const { keys } = theKeys('before')
   assert.deepEqual(await keys.previous(both, false), {
-    client: { way, signer: theSigner },
-    grant: { grant, signer: previousSigner },
+    client: { way, maker: theMaker },
+    grant: { grant, maker: previousMaker },
   })
-  const ofClient = theKeys('before', [grant.assertion.key.location])
+  const ofClient = theKeys('before', [ownJwt(grant.assertion).key.location])
   assert.deepEqual(await ofClient.keys.previous(both, false), {
-    client: { way, signer: ofClient.previousSigner },
-    grant: { grant, signer: theSigner },
+    client: { way, maker: previousMaker },
+    grant: { grant, maker: theMaker },
   })
   const anonymous: ServedConnection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
   assert.equal(await theKeys().keys.previous(anonymous, false), undefined)
@@ -132,10 +137,10 @@ test('after any other refusal, the previous key of the grant is used, or that of
 test('where a client without credentials is refused, its grant has the key that the server does not know', async () => {
   const both = { ...plainConnection, grant }
   const anonymous: ServedConnection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
-  const { previousSigner, keys } = theKeys('before')
+  const { keys } = theKeys('before')
   assert.deepEqual(await keys.previous(anonymous, true), {
     client: { way: anonymous.clientAuthentication },
-    grant: { grant, signer: previousSigner },
+    grant: { grant, maker: previousMaker },
   })
   const byCertificate: ServedConnection = { ...both, clientAuthentication: { method: 'tls_client_auth' } }
   assert.equal(await keys.previous(byCertificate, true), undefined)
@@ -149,19 +154,19 @@ test('subject and actor have a key each, and after a refusal the previous one of
     actor: { type: 'urn:b', assertion: signedBy('actor') },
   }
   const connection: ServedConnection = { ...plainConnection, grant: exchange }
-  const client = { way, signer: theSigner }
-  const { asked, previousSigner, keys } = theKeys('before', ['tokenwell/test/actor'])
+  const client = { way, maker: theMaker }
+  const { asked, keys } = theKeys('before', ['tokenwell/test/actor'])
   assert.deepEqual(await keys.current(connection), {
     client,
-    grant: { grant: exchange, subjectSigner: theSigner, actorSigner: theSigner },
+    grant: { grant: exchange, subjectMaker: theMaker, actorMaker: theMaker },
   })
   assert.deepEqual(asked.slice(-2), ['key tokenwell/test/subject RS256', 'key tokenwell/test/actor RS256'])
   assert.deepEqual(await keys.previous(connection, false), {
     client,
-    grant: { grant: exchange, subjectSigner: previousSigner, actorSigner: theSigner },
+    grant: { grant: exchange, subjectMaker: previousMaker, actorMaker: theMaker },
   })
   const withoutAny: ServedConnection = { ...connection, grant: { type: tokenExchange, subject: {} } }
-  assert.deepEqual((await keys.previous(withoutAny, false))?.client, { way, signer: previousSigner })
+  assert.deepEqual((await keys.previous(withoutAny, false))?.client, { way, maker: previousMaker })
 })
 
 const headerName = 'tokenwell/test/the-header'
@@ -187,7 +192,7 @@ test('user and password of a Basic header count as secrets too', async () => {
     get: async () => new Secret(`Basic ${Buffer.from('alice:pass:word').toString('base64')}`),
     getPrevious: async () => undefined,
   }
-  const { headers } = await createRequestKeySource(theKeys().signers, secrets).current(
+  const { headers } = await createRequestKeySource(theKeys().makers, secrets).current(
     withHeaders({ authorization: { secret: headerName } }),
   )
   assert.deepEqual(
@@ -210,15 +215,15 @@ test('where neither grant nor client has a previous key, the previous secrets of
   const withKey = withHeaders({ 'x-key': { secret: headerName } })
   const ofClient = theKeys('before')
   const second = await ofClient.keys.previous(withKey, true)
-  assert.deepEqual(second?.client, { way, signer: ofClient.previousSigner })
+  assert.deepEqual(second?.client, { way, maker: previousMaker })
   assert.deepEqual(valuesOf(second), { 'x-key': 'now' })
 })
 
 test('with the previous key of a grant, the headers are the current ones', async () => {
   const both = withHeaders({ 'x-key': { secret: headerName } }, { ...plainConnection, grant })
-  const { previousSigner, keys } = theKeys('before')
+  const { keys } = theKeys('before')
   const previous = await keys.previous(both, false)
-  assert.deepEqual(previous?.grant, { grant, signer: previousSigner })
+  assert.deepEqual(previous?.grant, { grant, maker: previousMaker })
   assert.deepEqual(valuesOf(previous), { 'x-key': 'now' })
 })
 
@@ -262,7 +267,7 @@ test('the secrets of a body are read once each, and their previous values are tr
 
 test('a secret of a body without a previous value keeps its value, and without any there is no second attempt', async () => {
   const source = (previous: Readonly<Record<string, string>>) =>
-    createRequestKeySource(theKeys().signers, {
+    createRequestKeySource(theKeys().makers, {
       get: async () => new Secret('now'),
       getPrevious: async (name) => (previous[name] === undefined ? undefined : new Secret(previous[name])),
     })

@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose'
 import type { TokenExchangeGrant } from '../../../lib/configuration/connection.ts'
 import { tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
+import { createSignedAssertions } from '../../../lib/signing/assertion.ts'
 import type { GrantForm, GrantParameters } from '../../../lib/token-endpoint/grants/grant-form.ts'
 import { tokenExchangeForm } from '../../../lib/token-endpoint/grants/token-exchange.ts'
 import { createTokenRequestForm } from '../../../lib/token-endpoint/token-request-form.ts'
@@ -35,7 +36,11 @@ test('a token exchange has the token of its subject and of its actor, each with 
     actor: { type: 'urn:actor', ...(actor && { assertion: actor }) },
   }
   const form = await tokenExchangeForm(
-    { grant, subjectSigner: theSigner, actorSigner: theSigner },
+    {
+      grant,
+      ...(subject && { subjectMaker: createSignedAssertions(subject, theSigner) }),
+      ...(actor && { actorMaker: createSignedAssertions(actor, theSigner) }),
+    },
     { ...everything, further: { requested_token_type: 'urn:requested' } },
     two,
   )

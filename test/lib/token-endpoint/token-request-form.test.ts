@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose'
 import type { JwtBearerGrant, PlainGrant } from '../../../lib/configuration/connection.ts'
 import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
+import { createSignedAssertions } from '../../../lib/signing/assertion.ts'
 import { createGrantForm } from '../../../lib/token-endpoint/grants/create-grant-form.ts'
 import type { GrantParameters } from '../../../lib/token-endpoint/grants/grant-form.ts'
 import { createTokenRequestForm } from '../../../lib/token-endpoint/token-request-form.ts'
@@ -93,7 +94,11 @@ test('a grant without password and assertion has nothing that a server could rep
 async function assertionOf(assertionParameters: JwtBearerGrant['assertionParameters'], parameters = everything) {
   const assertion = plainAssertion({ issuer: 'theClient', subject: 'alice', claims: { tenant: 't' } })
   const grant: JwtBearerGrant = { type: jwtBearer, assertion, assertionParameters }
-  const form = await createGrantForm({ grant, signer: theSigner }, parameters, moments)
+  const form = await createGrantForm(
+    { grant, maker: createSignedAssertions(assertion, theSigner) },
+    parameters,
+    moments,
+  )
   const body = new URLSearchParams(
     createTokenRequestForm({ grantType: jwtBearer, client: byHeader, grant: form }).form.reveal(),
   )
@@ -175,7 +180,11 @@ test('a claim of the request is signed, and the log does not see it', async () =
 test('an assertion without a subject has no sub', async () => {
   const { subject: _, ...withoutSubject } = plainAssertion()
   const grant: JwtBearerGrant = { type: jwtBearer, assertion: withoutSubject, assertionParameters: {} }
-  const form = await createGrantForm({ grant, signer: theSigner }, nothing, moments)
+  const form = await createGrantForm(
+    { grant, maker: createSignedAssertions(withoutSubject, theSigner) },
+    nothing,
+    moments,
+  )
   assert.equal('sub' in (form.assertions[0]?.claims ?? {}), false)
 })
 

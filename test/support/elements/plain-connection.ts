@@ -1,8 +1,8 @@
-import type { AssertionConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
+import type { JwtConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
 import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 
 /** The resolved assertion settings of a plain client, with these changes. */
-export function plainAssertion(changes: Partial<AssertionConfiguration> = {}): AssertionConfiguration {
+export function plainAssertion(changes: Partial<JwtConfiguration> = {}): JwtConfiguration {
   return {
     issuer: 'theIssuer',
     subject: 'theClient',

@@ -1,0 +1,40 @@
+import { type AssertionConfiguration, isInKms, isSignedByTokenwell } from '../configuration/assertion-configuration.ts'
+import { type AssertionMaker, createSignedAssertions } from './assertion.ts'
+import { KeyServiceError } from './key-service.ts'
+import type { SecretUse } from './secret-use.ts'
+import type { SignerCache } from './signer-cache.ts'
+import { WebIdentityError } from './web-identity.ts'
+
+/** What an assertion is made for. */
+export interface AssertionPurpose {
+  readonly connection: string
+  /** Where it is sent. */
+  readonly use: SecretUse
+}
+
+/** Finds the key of an assertion, or the role that AWS vouches for. */
+export type AssertionMakers = ReturnType<typeof createAssertionMakers>
+
+export function createAssertionMakers(signers: SignerCache) {
+  return {
+    /**
+     * @throws {SecretError} when the secret of the key can't be read
+     * @throws {KeyStoreError} when it holds no key that fits, or is not for that use
+     * @throws {KeyServiceError}
+     * @throws {WebIdentityError}
+     */
+    async current(assertion: AssertionConfiguration, { use }: AssertionPurpose): Promise<AssertionMaker> {
+      if (!isSignedByTokenwell(assertion)) throw new WebIdentityError(assertion.awsWebIdentity, 'It has no use yet.')
+      const { key, algorithm } = assertion
+      if (isInKms(key)) throw new KeyServiceError(key.kmsAlias, 'does not sign yet.')
+      return createSignedAssertions(assertion, await signers.current(key, algorithm, use))
+    },
+
+    /** With the key before the current one. Undefined if no other key signed before. Throws as `current`. */
+    async previous(assertion: AssertionConfiguration, { use }: AssertionPurpose): Promise<AssertionMaker | undefined> {
+      if (!isSignedByTokenwell(assertion) || isInKms(assertion.key)) return undefined
+      const signer = await signers.previous(assertion.key, assertion.algorithm, use)
+      return signer && createSignedAssertions(assertion, signer)
+    },
+  }
+}
