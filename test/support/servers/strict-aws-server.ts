@@ -45,6 +45,8 @@ export interface AwsProtocol {
   carryOut(call: AwsCall, session: RoleSession): Promise<string>
   writeResult(operation: string, result: string): string
   writeRefusal(refusal: AwsRefusal, requestId: string): string
+  /** By default the status of the refusal. */
+  statusOf?(refusal: AwsRefusal): number
   readonly contentType: string
 }
 
@@ -75,7 +77,7 @@ export async function startStrictAwsServer(
     } catch (error) {
       const refusal = error instanceof AwsRefusal ? error : new AwsRefusal('InternalFailure', String(error), 500)
       refusals.push(`${operation} ${refusal.code}: ${refusal.message}`)
-      write(response, refusal.status, protocol.writeRefusal(refusal, randomUUID()))
+      write(response, protocol.statusOf?.(refusal) ?? refusal.status, protocol.writeRefusal(refusal, randomUUID()))
     }
   }
 
