@@ -1,7 +1,7 @@
 import { App, Stack } from 'aws-cdk-lib'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { nearestName } from '../lib/configuration/nearest-name.ts'
-import type { EarlierVersion } from './stack/function-table.ts'
+import type { EarlierVersion } from './stack/stage-resources.ts'
 import { Tokenwell } from './stack/tokenwell.ts'
 
 /*

@@ -17,14 +17,26 @@ export function withGrants(page: string): string {
   const [before, rest = ''] = page.split(begin)
   const [, after] = rest.split(end)
   if (after === undefined) throw new Error(`The page has no place for its tables. Add the lines ${begin}and ${end}`)
+  const plain = rightsOf(() => ({}))
+  const signing = rightsOf(() => keyless)
+  const more = new Map(
+    [...signing].filter(([right, holders]) => !plain.has(right) || plain.get(right)?.size !== holders.size),
+  )
   const tables = [
     '\nWith a DynamoDB table:\n\n',
-    tableOf(rightsOf(() => ({}))),
+    tableOf(plain),
+    '\nWith the KMS key `orders` and identity tokens of the stage and of the connection `reports`, these rights are added:\n\n',
+    tableOf(more),
     '\nWith Valkey, a VPC and a key of your own:\n\n',
     tableOf(rightsOf(everything)),
     '\n',
   ]
   return [before, begin, ...tables, end, after].join('')
+}
+
+const keyless: Partial<TokenwellProps> = {
+  kmsKeys: ['orders'],
+  webIdentities: [{ audience: 'https://as.example' }, { audience: 'https://as.example', connections: ['reports'] }],
 }
 
 function everything(app: App): Partial<TokenwellProps> {
@@ -81,7 +93,7 @@ function rightOf({ Effect, Action, Resource, Condition = {} }: Statement): strin
   const actions = [Action].flat().map((action) => `\`${action}\``)
   const resources = [Resource].flat().map((resource) => `\`${nameOf(resource)}\``)
   const effect = Effect === 'Allow' ? '' : "denied to the function's own code: "
-  return `${effect}${actions.join(', ')} | ${resources.join(', ')}${recordsOf(Condition)}`
+  return `${effect}${actions.join(', ')} | ${resources.join(', ')}${recordsOf(Condition)}${aliasesOf(Condition)}`
 }
 
 /** The records of the table that a condition limits the right to. */
@@ -92,6 +104,14 @@ function recordsOf(conditions: NonNullable<Statement['Condition']>): string {
       : [],
   )
   return listed.join('')
+}
+
+/** The aliases of the KMS keys that a condition limits the right to. */
+function aliasesOf(conditions: NonNullable<Statement['Condition']>): string {
+  return Object.values(conditions)
+    .flatMap(({ 'kms:ResourceAliases': aliases = [] }) => aliases)
+    .map((alias, index) => `${index === 0 ? ', keys with the alias ' : ' or '}\`${nameOf(alias)}\``)
+    .join('')
 }
 
 /** The end of a resource's ARN, or its name in the construct. */

@@ -6,7 +6,7 @@ import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
 import { Tokenwell } from '../stack/tokenwell.ts'
 import { defaultSwitches, monthlyCost, type StackFacts, type Switches, sumOf, type Workload } from './monthly-cost.ts'
 import { costOf, type Price, prices } from './prices.ts'
-import { metricsWithoutFailures } from './quantities.ts'
+import { metricsWithoutFailures, renewalSeconds } from './quantities.ts'
 
 const manyCalls = 1e9
 const someCalls = 1e6
@@ -22,6 +22,7 @@ export function withCosts(page: string): string {
     'a million calls a day': () => costTable(facts, someCalls, connectionCounts, columnsOf(connectionCounts)),
     'a billion calls a day': () => costTable(facts, manyCalls, connectionCounts, columnsOf(connectionCounts)),
     switches: () => switchTable(facts),
+    'keys in KMS': kmsTable,
     metrics: metricTable,
     valkey: valkeyTable,
     prices: priceTable,
@@ -121,6 +122,22 @@ function valkeyTable(): string {
       ['two nodes `cache.t4g.micro`', nodes('smallValkeyNode')],
       ['two nodes `cache.m7g.large`', nodes('largeValkeyNode')],
       ['a NAT gateway for the VPC, without its traffic', dollars(costOf('natGateway', monthHours))],
+    ],
+  )
+}
+
+/** What a signing key costs in KMS and in a secret, with one connection that is kept warm. */
+function kmsTable(): string {
+  const signatures = (days * 86_400) / renewalSeconds
+  const cents = (value: number) => value.toFixed(3)
+  return tableOf(
+    ['in a month', 'dollars'],
+    [
+      ['a KMS key', cents(costOf('kmsKey', 1))],
+      [`${Math.round(signatures)} signatures: one connection, kept warm`, cents(costOf('kmsRequest', signatures))],
+      ['730 requests for its public key, one an hour', cents(costOf('kmsRequest', monthHours))],
+      ['a million signatures', cents(costOf('kmsRequest', 1e6))],
+      ['in place of them: a secret', cents(costOf('secret', 1))],
     ],
   )
 }

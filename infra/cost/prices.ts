@@ -132,7 +132,7 @@ export const prices = {
     readIn: 'the page',
   },
   kmsRequest: {
-    what: 'KMS, `Sign` and `GetPublicKey` of an elliptic curve',
+    what: 'KMS, `Sign` and `GetPublicKey` of an elliptic curve; a price for RSA keys was not found',
     unit: [10_000, 'requests'],
     tiers: flat(0.15, 10_000),
     address: 'https://aws.amazon.com/kms/pricing/',

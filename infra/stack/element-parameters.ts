@@ -6,22 +6,27 @@ import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
 import type { Kind } from '../../lib/configuration/element.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
-import { checkElements } from './check-elements.ts'
+import { checkElements, type ElementsToCheck } from './check-elements.ts'
 import { readElements, whyTooLong } from './element-files.ts'
-import type { StageResources } from './function-table.ts'
 import { PutElements } from './put-elements.ts'
 import type { LogSettings } from './retained-log.ts'
+import type { StageResources } from './stage-resources.ts'
 
 export interface ElementParametersProps {
   readonly stage: string
-  readonly publicUrl: string
-  /** A folder with files `<kind>/<id>.json`, or a file `{ kind: { id: element } }`. */
-  readonly path: string
+  readonly valid: ValidElements
   /** The functions of the stage, which `put-elements` shares its settings with. */
   readonly resources: StageResources
   readonly logs: LogSettings
   /** Whether the parameters may exist before the first deployment, and stay after the last one. */
   readonly takeOverParameters?: boolean
+}
+
+/** Elements without a mistake. */
+export interface ValidElements {
+  /** As written, by `<kind>/<id>`. */
+  readonly elements: ReadonlyMap<string, unknown>
+  readonly warnings: readonly string[]
 }
 
 /** Parameter Store takes 3 puts a second by default, and the function has 50 minutes. */
@@ -32,7 +37,6 @@ const urlToCheckWith = 'https://public-url.example'
 /**
  * The elements of a stage. They are uploaded as one file, and a custom resource writes them as parameters, from which the functions
  * read them. So their number counts for no limit of CloudFormation.
- * @throws {Error} with every mistake that `tokenwell validate` reports
  */
 export class ElementParameters extends Construct {
   /** The elements as written, by `<kind>/<id>`. */
@@ -42,9 +46,9 @@ export class ElementParameters extends Construct {
 
   constructor(scope: Construct, id: string, props: ElementParametersProps) {
     super(scope, id)
-    for (const warning of validate(props)) Validations.of(this).addWarning('tokenwell:element', warning)
-    this.elements = new Map(readElements(props.path))
-    checkSizes(this.elements)
+    const { elements, warnings } = props.valid
+    for (const warning of warnings) Validations.of(this).addWarning('tokenwell:element', warning)
+    this.elements = elements
     const file = this.upload()
     this.written = this.write(props, file)
     if (props.resources.readRecordsOf !== undefined) this.keepResources(props.stage)
@@ -104,16 +108,18 @@ function textOf(elements: ReadonlyMap<string, unknown>): string {
 }
 
 /**
- * Returns the warnings.
- * @throws {Error} with all mistakes
+ * Reads the elements of a folder with files `<kind>/<id>.json`, or of a file `{ kind: { id: element } }`.
+ * @throws {Error} with every mistake that `tokenwell validate` reports, and for elements that cannot be deployed
  */
-function validate({ path, stage, publicUrl: given }: ElementParametersProps): string[] {
+export function readValidElements({ path, stage, publicUrl: given }: ElementsToCheck): ValidElements {
   const publicUrl = Token.isUnresolved(given) ? urlToCheckWith : given
   const findings = checkElements({ path, stage, publicUrl })
   const mistakes = findings.filter(isMistake)
   if (mistakes.length > 0)
     throw new Error(`The elements cannot be deployed:\n${mistakes.map(describeFinding).join('\n')}`)
-  return findings.map(describeFinding)
+  const elements = new Map(readElements(path))
+  checkSizes(elements)
+  return { elements, warnings: findings.map(describeFinding) }
 }
 
 function checkSizes(elements: ReadonlyMap<string, unknown>): void {

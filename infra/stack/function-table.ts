@@ -1,58 +1,28 @@
-import type { Stack } from 'aws-cdk-lib'
-import type { EventBus } from 'aws-cdk-lib/aws-events'
-import type { IKey } from 'aws-cdk-lib/aws-kms'
-import type { CacheSecret } from './cache-secret.ts'
 import {
   type FunctionGrant,
   mayChangePublishedKeys,
   mayDecrypt,
   mayEncrypt,
   mayFindDue,
-  mayListElements,
-  mayPutEvents,
   mayReadElements,
   mayReadPublishedKeys,
   mayReadRevokedKeys,
   mayReadSecret,
-  mayReadSecretsOfStage,
   mayReceiveMessages,
   mayRotateSigningKeys,
   maySendMessages,
   maySignPublications,
-  mayUseTable,
-  mayUseTableButPublishedKeys,
   mayVerifyPublications,
 } from './grants.ts'
-import type { RefreshQueue } from './refresh-queue.ts'
-import { type TelemetrySettings, telemetryVariables } from './telemetry.ts'
-import type { TokenTable } from './token-table.ts'
+import { identityRoleArn } from './identity-role-name.ts'
+import type { StageResources } from './stage-resources.ts'
+import { telemetryVariables } from './telemetry.ts'
+import { grantsForPublishing, grantsForTokens } from './token-grants.ts'
 
 /*
  * Everything that differs between the functions. The stack with its API, metrics, dashboard, alarms and outputs is made from these
  * rows, and so is the local run. This file loads no code of the CDK, because the local run reads it too.
  */
-
-/** The versions whose records can be read during an upgrade from them. */
-export type EarlierVersion = '0.1'
-
-/** What the functions of one stage share. */
-export interface StageResources {
-  readonly stack: Stack
-  readonly stage: string
-  readonly publicUrl: string
-  /** `dynamodb:<table>`, or the URL of a Valkey server. */
-  readonly cachePlace: string
-  /** Undefined if tokens are kept in Valkey. */
-  readonly table: TokenTable | undefined
-  readonly bus: EventBus
-  readonly refreshes: RefreshQueue
-  readonly cacheSecret: CacheSecret
-  readonly publicationKey: IKey
-  readonly encryptionKey?: IKey
-  readonly connectionsClaim?: string
-  readonly readRecordsOf?: EarlierVersion
-  readonly telemetry: TelemetrySettings
-}
 
 /** Above these limits API Gateway answers 429. */
 export interface Throttle {
@@ -146,7 +116,7 @@ export const functionTable = {
     memoryMegabytes,
     // A run ends before the next one begins, unless it started late. Two runs at a time request each token only once.
     timeoutSeconds: 55,
-    environment: environmentWithKey,
+    environment: (resources) => ({ ...environmentWithKey(resources), ...identityVariable(resources) }),
     grants: (resources) => [
       ...grantsForPublishing(resources),
       ...(resources.table ? [mayFindDue(resources.table)] : []),
@@ -164,6 +134,7 @@ export const functionTable = {
     timeoutSeconds: 60,
     environment: (resources) => ({
       ...environmentWithKey(resources),
+      ...identityVariable(resources),
       TOKENWELL_DEAD_LETTERS: `sqs:${resources.refreshes.deadLetters.queueUrl}`,
     }),
     grants: (resources) => [
@@ -231,6 +202,14 @@ export type FunctionFolder = FunctionName | 'put-elements'
 
 export const functionIds = Object.keys(functionTable) as readonly FunctionId[]
 
+/** The functions that get tokens. They alone sign with KMS keys and ask AWS for identity tokens. */
+export const idsOfTokenFunctions = [
+  'issueToken',
+  'callApi',
+  'warmTokens',
+  'refreshToken',
+] as const satisfies FunctionId[]
+
 /** One value for each function, in the order of the table. */
 export function forEachFunction<Value>(make: (id: FunctionId, row: FunctionRow) => Value): {
   readonly [Id in FunctionId]: Value
@@ -262,40 +241,20 @@ function environmentWithKey(resources: StageResources) {
   return { ...commonEnvironment(resources), TOKENWELL_PUBLICATION_KEY: `kms:${resources.publicationKey.keyArn}` }
 }
 
-/** For a function whose callers may each use some connections. The JWT claim lists the connections of a caller. */
-function environmentWithClaim(resources: StageResources) {
-  const { connectionsClaim } = resources
-  return {
-    ...commonEnvironment(resources),
-    ...(connectionsClaim !== undefined && { TOKENWELL_CONNECTIONS_CLAIM: connectionsClaim }),
-  }
+/** The role of the stage. The role of a connection has its name and that of the connection. */
+function identityVariable({ stack, stage, identityRoles }: StageResources) {
+  return { ...(identityRoles.length > 0 && { TOKENWELL_IDENTITY_ROLE: identityRoleArn(stack, stage) }) }
 }
 
 /**
- * For a function that requests tokens, shares them with the fleet and raises events. It lists the ids of elements so that an error
- * about an unknown reference can suggest the id that was meant.
+ * For a function whose callers may each use some connections. The JWT claim lists the connections of a caller. A function that signs with
+ * a KMS key verifies the publication that says which one.
  */
-function grantsForTokens(resources: StageResources): FunctionGrant[] {
-  const { table } = resources
-  return [...(table ? [mayUseTableButPublishedKeys(table)] : []), ...grantsWithoutRecords(resources)]
-}
-
-/** For a function that also publishes keys. */
-function grantsForPublishing(resources: StageResources): FunctionGrant[] {
-  const { table, publicationKey } = resources
-  return [
-    ...(table ? [mayUseTable(table)] : []),
-    maySignPublications(publicationKey),
-    ...grantsWithoutRecords(resources),
-  ]
-}
-
-function grantsWithoutRecords({ stack, stage, encryptionKey, bus }: StageResources): FunctionGrant[] {
-  return [
-    mayReadElements(stack, stage),
-    mayListElements(stack, stage),
-    mayReadSecretsOfStage(stack, stage),
-    ...(encryptionKey ? [mayDecrypt(encryptionKey)] : []),
-    mayPutEvents(bus),
-  ]
+function environmentWithClaim(resources: StageResources) {
+  const { connectionsClaim, kmsAliases } = resources
+  return {
+    ...(kmsAliases.length > 0 ? environmentWithKey(resources) : commonEnvironment(resources)),
+    ...identityVariable(resources),
+    ...(connectionsClaim !== undefined && { TOKENWELL_CONNECTIONS_CLAIM: connectionsClaim }),
+  }
 }

@@ -145,6 +145,46 @@ export function mayVerifyPublications({ keyArn }: IKey): FunctionGrant {
   return { actions: ['kms:GetPublicKey'], resources: [keyArn] }
 }
 
+/**
+ * Signs with the KMS keys that have one of these aliases, and reads their public keys. The alias may be moved: a signing function names the key
+ * by its ARN, and a statement that names the alias as its resource would be about the alias itself. So the condition names the aliases.
+ */
+export function maySignWithKmsKeys(stack: Stack, aliases: readonly string[]): FunctionGrant[] {
+  const keys = stack.formatArn({ service: 'kms', resource: 'key', resourceName: '*' })
+  return groupedBySize(aliases).map((group) => ({
+    actions: ['kms:Sign', 'kms:GetPublicKey'],
+    resources: [keys],
+    whyWildcard: 'The condition names the aliases of the keys. An alias can get another key after the deployment.',
+    conditions: { [operatorFor(group)]: { 'kms:ResourceAliases': group } },
+  }))
+}
+
+function operatorFor(aliases: readonly string[]): string {
+  return aliases.some((alias) => alias.includes('*')) ? 'ForAnyValue:StringLike' : 'ForAnyValue:StringEquals'
+}
+
+/** Assumes roles by name, and no others. */
+export function mayAssume(roleArns: readonly string[]): FunctionGrant[] {
+  return groupedBySize(roleArns).map((resources) => ({ actions: ['sts:AssumeRole'], resources }))
+}
+
+/** The size at which another statement begins. The CDK moves whole statements to a second policy if they are too long for one. */
+const statementCharacters = 3_000
+
+function groupedBySize(values: readonly string[]): string[][] {
+  const groups: string[][] = []
+  let length = Infinity
+  for (const value of values) {
+    length += value.length
+    if (length > statementCharacters) {
+      groups.push([])
+      length = value.length
+    }
+    groups.at(-1)?.push(value)
+  }
+  return groups
+}
+
 /** Reads the names of records by the time at which they are due, and nothing else in these records. */
 export function mayFindDue({ tableArn }: { readonly tableArn: string }): FunctionGrant {
   return { actions: ['dynamodb:Query'], resources: [`${tableArn}/index/due`] }

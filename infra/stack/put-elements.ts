@@ -2,9 +2,10 @@ import { Stack } from 'aws-cdk-lib'
 import { Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
-import { commonEnvironment, type StageResources } from './function-table.ts'
+import { commonEnvironment } from './function-table.ts'
 import { mayInvoke, mayListElements, mayPutEvents, mayReadFiles, mayWriteElements } from './grants.ts'
 import type { LogSettings } from './retained-log.ts'
+import type { StageResources } from './stage-resources.ts'
 import { TokenFunction } from './token-function.ts'
 
 export interface PutElementsProps {

@@ -1,16 +1,10 @@
 import { Alias, type IFunction, type IVersion } from 'aws-cdk-lib/aws-lambda'
 import type { Construct } from 'constructs'
 import { liveAlias } from '../../lib/http-interface/entry.ts'
-import {
-  constructIdOf,
-  type FunctionId,
-  type FunctionName,
-  forEachFunction,
-  functionTable,
-  type StageResources,
-} from './function-table.ts'
+import { constructIdOf, type FunctionId, type FunctionName, forEachFunction, functionTable } from './function-table.ts'
 import type { FunctionNetwork } from './network.ts'
 import type { LogSettings } from './retained-log.ts'
+import type { StageResources } from './stage-resources.ts'
 import { TokenFunction, type TokenFunctionProps } from './token-function.ts'
 
 export interface StageFunctionsProps extends LogSettings {

@@ -42,6 +42,7 @@ export interface TokenFunctionProps extends LogSettings {
 /** A Lambda function with its role and log. The role has the grants, the right to write its log and traces, and no policy managed by AWS. */
 export class TokenFunction extends Construct {
   readonly lambda: LambdaFunction
+  readonly role: Role
   readonly log: RetainedLog
 
   constructor(scope: Construct, id: string, props: TokenFunctionProps) {
@@ -52,6 +53,7 @@ export class TokenFunction extends Construct {
     this.log = new RetainedLog(this, 'Log', props)
     const interfaces = network ? mayHaveNetworkInterfaces(Stack.of(this)) : []
     const role = this.createRole([...grants, mayWriteLog(this.log), ...interfaces], tracing)
+    this.role = role
     this.lambda = new LambdaFunction(this, 'Function', {
       description,
       role,

@@ -3,7 +3,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { AlarmSettings } from './alarms.ts'
 import { type ApiDomainSettings, checkDifferent, checkDomain } from './api-domain.ts'
 import type { ClientCertificates } from './certificate-api.ts'
-import { type EarlierVersion, functionIds, functionTable, type Throttle } from './function-table.ts'
+import { functionIds, functionTable, type Throttle } from './function-table.ts'
 import type { GradualDeploymentSettings } from './gradual-deployment.ts'
 import type { JwtAuthorization, ThrottleByFunction } from './http-interface.ts'
 import type { Network } from './network.ts'
@@ -12,7 +12,9 @@ import { maximumConcurrency } from './refresh-queue.ts'
 import type { LogSettings } from './retained-log.ts'
 import type { SigningKeySettings } from './rotated-keys.ts'
 import type { MemoryMegabytes, ProvisionedConcurrency, ReservedConcurrency } from './stage-functions.ts'
+import type { EarlierVersion } from './stage-resources.ts'
 import type { TelemetrySettings } from './telemetry.ts'
+import type { WebIdentity } from './web-identities.ts'
 
 /** A Valkey (or Redis) server that holds the tokens instead of a table. */
 export interface ValkeyCache {
@@ -60,6 +62,27 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings, SigningK
    * @default - only those of `elements` have aliases
    */
   readonly directConnections?: readonly string[]
+  /**
+   * KMS keys that sign with `keyStore` elements which this construct does not deploy: `orders` for the location
+   * `kms:alias/tokenwell/<stage>/orders`. `'*'` allows every key with an alias of the stage.
+   * @default - only those of `elements`
+   */
+  readonly kmsKeys?: readonly string[]
+  /**
+   * The `awsWebIdentity` elements that this construct does not deploy: `{ audience, signingAlgorithm, durationSeconds, tagNames, connections }`.
+   * @default - only those of `elements`
+   */
+  readonly webIdentities?: readonly WebIdentity[]
+  /**
+   * `false` in a second region of the stage, whose functions use the identity roles of the first one: see `infra/two-regions.md`.
+   * @default true
+   */
+  readonly makesIdentityRoles?: boolean
+  /**
+   * The ARNs of the roles of functions in other regions of the stage, which may assume the identity roles too.
+   * @default - only the functions of this stack
+   */
+  readonly identityRoleUsers?: readonly string[]
   /**
    * With a JWT authorizer, a claim of the caller's JWT decides which connections the caller may use.
    * @default - IAM decides
@@ -147,12 +170,27 @@ export function checkProperties({ stage, cache, ...props }: TokenwellProps): voi
   checkPublicUrl(props)
   if (cache && !/^(valkey|redis)s?:\/\//.test(cache.valkeyUrl))
     throw new Error('valkeyUrl must be valkeys://<host>:<port>, or valkey://<host>:<port> without TLS.')
+  checkIdentities(props)
   const { memoryMegabytes = {}, throttleByFunction = {}, reservedConcurrency = {}, provisionedConcurrency = {} } = props
   const byFunction = { memoryMegabytes, throttleByFunction, reservedConcurrency, provisionedConcurrency }
   for (const [property, value] of Object.entries(byFunction)) checkFunctionNames(property, Object.keys(value))
   checkReserved(reservedConcurrency)
   checkProvisioned(provisionedConcurrency, reservedConcurrency)
 }
+
+function checkIdentities({ makesIdentityRoles, identityRoleUsers = [] }: Partial<TokenwellProps>): void {
+  if (makesIdentityRoles === false && identityRoleUsers.length > 0)
+    throw new Error(
+      'identityRoleUsers has no effect with makesIdentityRoles: false, because the stack makes no identity roles. Set it in the region that makes them.',
+    )
+  const wrong = identityRoleUsers.find((arn) => !Token.isUnresolved(arn) && !roleArnForm.test(arn))
+  if (wrong !== undefined)
+    throw new Error(
+      `identityRoleUsers: ${JSON.stringify(wrong)} is not the ARN of a role. Write arn:aws:iam::<account>:role/<name>, one for each function that gets tokens.`,
+    )
+}
+
+const roleArnForm = /^arn:[\w-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/
 
 /** A misspelt name would have no effect, so it is an error. */
 function checkFunctionNames(property: string, names: readonly string[]): void {

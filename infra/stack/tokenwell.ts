@@ -8,10 +8,12 @@ import { createAlarms, type StageAlarms } from './alarms.ts'
 import { CacheSecret } from './cache-secret.ts'
 import { CertificateApi } from './certificate-api.ts'
 import { ConnectionAliases, directConnectionsOf } from './connection-aliases.ts'
-import { ElementParameters } from './element-parameters.ts'
-import { functionTable, type StageResources } from './function-table.ts'
+import { ElementParameters, readValidElements, type ValidElements } from './element-parameters.ts'
+import { functionTable } from './function-table.ts'
 import { GradualDeployment } from './gradual-deployment.ts'
 import { defaultThrottle, HttpInterface } from './http-interface.ts'
+import { type IdentityRole, IdentityRoles, identityRolesOf } from './identity-roles.ts'
+import { kmsAliasesOf, signingAliases } from './kms-keys.ts'
 import { withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
 import { addOutputs, type OutputSettings } from './outputs.ts'
@@ -23,6 +25,7 @@ import { RotatedKeys, rotatedBuilders } from './rotated-keys.ts'
 import { SignedBeforeShown } from './signed-before-shown.ts'
 import { createStackMetrics } from './stack-metrics.ts'
 import { createStageFunctions, type StageFunctions } from './stage-functions.ts'
+import type { StageResources } from './stage-resources.ts'
 import { TokenTable } from './token-table.ts'
 import { checkProperties, type TokenwellProps } from './tokenwell-props.ts'
 import {
@@ -33,6 +36,7 @@ import {
   TokenwellStage,
 } from './tokenwell-stage.ts'
 import { WarmSchedule } from './warm-schedule.ts'
+import { webIdentitiesOf } from './web-identities.ts'
 
 /** All resources of one stage of Tokenwell. */
 export class Tokenwell extends TokenwellStage implements IConnectable {
@@ -81,7 +85,10 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
     new RefreshRules(this, 'Rules', { stage, bus: this.events, refreshes: this.refreshes })
     this.http = new HttpInterface(this, 'Http', props)
     this.publicUrl = publicUrlOf(props, this.http.api.apiEndpoint)
-    const resources = this.stageResources(props)
+    const valid =
+      elements === undefined ? undefined : readValidElements({ stage, path: elements, publicUrl: this.publicUrl })
+    const signing = signingOf(props, valid?.elements ?? new Map())
+    const resources = this.stageResources(props, signing)
     this.functions = this.createFunctions(props, resources)
     const { warmTokens, refreshToken, rotateKey } = this.functions
     this.http.serve(this.functions)
@@ -89,7 +96,8 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.live })
     this.refreshes.feed(refreshToken.live)
     this.signingKeys = new RotatedKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.live })
-    this.deployed = elements === undefined ? undefined : this.deployElements(props, elements, resources)
+    if (props.makesIdentityRoles !== false) this.createIdentityRoles(props, signing)
+    this.deployed = valid && this.deployElements(props, valid, resources)
     const ofElements = this.deployed ? directConnectionsOf(this.deployed.elements) : []
     const connections = [...ofElements, ...(props.directConnections ?? [])]
     this.aliases = new ConnectionAliases(this, 'Aliases', { connections, functions: this.functions })
@@ -161,16 +169,15 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
   }
 
   /** Deploys the elements, and a rotated secret for each jwtBuilder whose keys Tokenwell makes. */
-  private deployElements(props: TokenwellProps, path: string, resources: StageResources): ElementParameters {
+  private deployElements(props: TokenwellProps, valid: ValidElements, resources: StageResources): ElementParameters {
     const { stage, takeOverParameters, encryptionKey, removalPolicy, logRetention } = props
-    const { publicUrl } = this
     const logs = {
       ...(encryptionKey && { encryptionKey }),
       ...(removalPolicy && { removalPolicy }),
       ...(logRetention && { logRetention }),
     }
     const parameters = new ElementParameters(this, 'Elements', {
-      ...{ stage, publicUrl, path, resources, logs },
+      ...{ stage, valid, resources, logs },
       ...(takeOverParameters !== undefined && { takeOverParameters }),
     })
     const needed = [parameters.written, ...(this.table ? [this.table] : [])]
@@ -178,7 +185,11 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
     return parameters
   }
 
-  private stageResources(props: TokenwellProps): StageResources {
+  private createIdentityRoles({ stage, identityRoleUsers: users = [] }: TokenwellProps, { roles }: Signing): void {
+    new IdentityRoles(this, 'Identity', { stage, roles, functions: this.functions, users })
+  }
+
+  private stageResources(props: TokenwellProps, { kmsAliases, roles }: Signing): StageResources {
     const { stage, authorization, cache, encryptionKey, readRecordsOf } = props
     return {
       stack: Stack.of(this),
@@ -191,6 +202,8 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
       cacheSecret: this.cacheSecret,
       publicationKey: this.publicationKey,
       telemetry: props,
+      kmsAliases,
+      identityRoles: IdentityRoles.arnsOf(this, stage, roles),
       ...(encryptionKey && { encryptionKey }),
       ...(authorization && { connectionsClaim: authorization.connectionsClaim }),
       ...(readRecordsOf && { readRecordsOf }),
@@ -211,5 +224,19 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
       ...(encryptionKey && { encryptionKey }),
       ...(network && { network: withSecurityGroups(this, network, cache?.valkeyUrl) }),
     })
+  }
+}
+
+/** What signs for the stage, besides the keys in its secrets. */
+interface Signing {
+  readonly kmsAliases: readonly string[]
+  readonly roles: readonly IdentityRole[]
+}
+
+function signingOf(props: TokenwellProps, elements: ReadonlyMap<string, unknown>): Signing {
+  const { stage, kmsKeys = [], webIdentities = [] } = props
+  return {
+    kmsAliases: signingAliases(stage, kmsAliasesOf(elements), kmsKeys),
+    roles: identityRolesOf(stage, [...webIdentitiesOf(elements), ...webIdentities]),
   }
 }

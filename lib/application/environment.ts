@@ -23,6 +23,8 @@ export interface Environment {
   /** Where the key for publications is. */
   readonly publicationKey: PublicationKeyPlace
   readonly logDetail: LogDetail
+  /** The ARN of the role for which AWS signs identity tokens of the stage. The role of a connection has its name, `-` and the connection's. */
+  readonly identityRole?: string
   /** The claim of a JWT authorizer that lists the caller's connections. Undefined behind IAM. */
   readonly connectionsClaim?: string
   /** The emulator of AWS on this machine that invokes `put-elements` in place of CloudFormation. Undefined in every real account. */
@@ -99,13 +101,14 @@ export function readEnvironment(variables: Variables): Environment {
   const emulator = reader.read('TOKENWELL_EMULATOR', (value) => readEmulator(value), emulatorForm, noEmulator)
   reader.demandRight()
 
-  const { TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM } = variables
+  const { TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM, TOKENWELL_IDENTITY_ROLE } = variables
   const secretName = TOKENWELL_CACHE_SECRET || `${secretPrefix({ stage })}cache`
   return {
     deployment: { stage, publicUrl, isLambda, ...(TOKENWELL_CACHE_SECRET && { cacheSecret: secretName }) },
     ...{ elements, secrets, earlierRecords, memoryMaximumSeconds, events, deadLetters, publicationKey },
     cache: { place, secretName, budgetMilliseconds },
     logDetail: { level, metricsByConnection },
+    ...(TOKENWELL_IDENTITY_ROLE && { identityRole: TOKENWELL_IDENTITY_ROLE }),
     ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
     ...(emulator.origin !== undefined && { emulatorOrigin: emulator.origin }),
   }

@@ -23,6 +23,9 @@ const useTable = 'dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem on T
 const useTokens = `${useTable} ${ofAllOthers}`
 const sign = 'kms:Sign, kms:GetPublicKey on TokensPublicationKey.Arn'
 const verify = 'kms:GetPublicKey on TokensPublicationKey.Arn'
+const signWithKms = `kms:Sign, kms:GetPublicKey on arn:aws:kms:${here}:key/* if ${JSON.stringify({ 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': ['alias/tokenwell/test/orders', 'alias/tokenwell/test/orders/previous'] } })}`
+const assumeIdentity =
+  'sts:AssumeRole on arn:aws:iam::111122223333:role/tokenwell-test-identity, arn:aws:iam::111122223333:role/tokenwell-test-identity-reports'
 const findDue = 'dynamodb:Query on TokensTable.Arn/index/due'
 const decrypt = 'kms:Decrypt on Elsewhere:ExportsOutputFnGetAttKeyArn'
 const encrypt = 'kms:GenerateDataKey on Elsewhere:ExportsOutputFnGetAttKeyArn'
@@ -51,15 +54,16 @@ test('each function may do its own work with resources of its stage, and nothing
 
 test('with Valkey, a VPC and a key, functions may decrypt, and only Lambda itself may create network interfaces', (t) => {
   const { stack } = createTestStack(t, everyProperty)
+  const getTokens = [readElements, listElements, readSecrets, decrypt, signWithKms, assumeIdentity, putEvents]
   const interfaces = [
     'ec2:CreateNetworkInterface, ec2:DeleteNetworkInterface, ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses',
     'ec2:DescribeNetworkInterfaces, ec2:DescribeSubnets',
   ] as const
   const expected: Record<FunctionId, string[]> = {
-    IssueToken: [readElements, listElements, readSecrets, decrypt, putEvents],
-    CallApi: [readElements, listElements, readSecrets, decrypt, putEvents],
-    WarmTokens: [sign, readElements, listElements, readSecrets, decrypt, putEvents],
-    RefreshToken: [sign, readElements, listElements, readSecrets, decrypt, putEvents, takeMessages, addDeadLetters],
+    IssueToken: [verify, ...getTokens],
+    CallApi: [verify, ...getTokens],
+    WarmTokens: [sign, ...getTokens],
+    RefreshToken: [sign, ...getTokens, takeMessages, addDeadLetters],
     PublishKeys: [readCacheSecret, verify, decrypt],
     RotateKey: [readElements, rotateKeys, readCacheSecret, sign, decrypt, encrypt],
   }
@@ -71,6 +75,44 @@ test('with Valkey, a VPC and a key, functions may decrypt, and only Lambda itsel
       `${interfaces[1]} on *`,
       `not ${interfaces.join(', ')} on * if {"ArnEquals":{"lambda:SourceFunctionArn":"Tokens${id}Function.Arn"}}`,
     ])
+})
+
+test('functions that sign with KMS keys read the publication that says which key signs, and all others have the same rights as before', (t) => {
+  const [before, after] = [createTestStack(t).stack, createTestStack(t, { kmsKeys: ['orders'] }).stack]
+  for (const id of functions) {
+    const [plain, signing] = [grantsOf(before, `Tokens${id}Role`), grantsOf(after, `Tokens${id}Role`)]
+    const added = {
+      IssueToken: [readKeys, verify, signWithKms],
+      CallApi: [readKeys, verify, signWithKms],
+      WarmTokens: [signWithKms],
+      RefreshToken: [signWithKms],
+      PublishKeys: [],
+      RotateKey: [],
+    }[id]
+    assert.deepEqual(
+      signing.filter((right) => !plain.includes(right)),
+      added,
+      id,
+    )
+    assert.deepEqual(
+      plain.filter((right) => !signing.includes(right)),
+      [],
+      id,
+    )
+  }
+})
+
+test('no function may make, change or delete a KMS key or an alias, whatever the properties are', (t) => {
+  const uses = ['kms:Sign', 'kms:GetPublicKey', 'kms:Decrypt', 'kms:GenerateDataKey']
+  for (const props of [{}, everyProperty]) {
+    const policies = Object.values(resourcesOf(createTestStack(t, props).stack, 'AWS::IAM::Policy'))
+    const actions = policies.flatMap(({ Properties }) =>
+      (Properties['PolicyDocument'] as { Statement: Statement[] }).Statement.flatMap(({ Action }) => Action),
+    )
+    const ofKeys = actions.filter((action) => action.includes('*') || action.startsWith('kms:'))
+    assert.ok(ofKeys.length > 0)
+    for (const action of ofKeys) assert.ok(uses.includes(action), action)
+  }
 })
 
 test('only functions that publish may write the records of published keys, and publish-keys may read nothing else', (t) => {
@@ -116,7 +158,7 @@ test('the schedule may invoke only warm-tokens, which may search an index that e
   )
 })
 
-test('only Lambda and the schedule of this stage assume the roles, and no role has a managed policy', (t) => {
+test('only Lambda, the schedule of this stage and, for identity tokens, the functions that get tokens assume the roles, and no role has a managed policy', (t) => {
   for (const props of [{}, everyProperty]) {
     const roles = resourcesOf(createTestStack(t, props).stack, 'AWS::IAM::Role')
     const lambda = assumedBy('lambda.amazonaws.com')
@@ -127,7 +169,8 @@ test('only Lambda and the schedule of this stage assume the roles, and no role h
     })
     // The role of the CDK's function that invokes refresh-token: see signed-before-shown.test.ts.
     // Those of CodeDeploy have a policy of AWS: see gradual-deployment.test.ts.
-    const others = /^(AWSCDKTrigger|TokensGradualDeployment)/
+    // The roles for identity tokens: see identity-roles.test.ts.
+    const others = /^(AWSCDKTrigger|TokensGradualDeployment|TokensIdentity)/
     const ours = Object.entries(roles).filter(([id]) => !others.test(id))
     const found = ours.map(([id, { Properties }]) => [id, Properties])
     assert.deepEqual(Object.fromEntries(found), {

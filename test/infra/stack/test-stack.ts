@@ -67,6 +67,11 @@ export function everyProperty(elsewhere: Stack): Props {
     reservedConcurrency: { 'call-api': 400, 'refresh-token': 10 },
     gradualDeployment: {},
     readRecordsOf: '0.1',
+    kmsKeys: ['orders'],
+    webIdentities: [
+      { audience: 'https://as.example' },
+      { audience: 'https://other.example', signingAlgorithm: 'RS256', connections: ['reports'] },
+    ],
     signingKeyReplicas: ['eu-north-1'],
     metricsByConnection: false,
     tracing: false,
