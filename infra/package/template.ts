@@ -23,16 +23,31 @@ const placeholders = [
   { text: 'https://publicurlparameter.example', parameter: 'PublicUrl' },
 ] as const
 const [stage, publicUrl] = placeholders
+/** Lists. In the template each is replaced by its parameter as a whole. */
+const lists = [
+  { text: 'alias/tokenwell/StageParameter/*', parameter: 'KmsAliases' },
+  { text: 'IdentityAudiencesParameter', parameter: 'IdentityAudiences' },
+] as const
+const [kmsAliases, audiences] = lists
+/** The default of both lists. No alias and no role is allowed by it. */
+const none = 'none'
+const withIdentity = 'HasIdentity'
 const codeFolder = 'functions'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 
-interface FunctionResource {
+interface TemplateResource {
   readonly Type: string
-  readonly Properties: { Code: string | { readonly S3Key: string } }
+  readonly Properties: {
+    Code: string | { readonly S3Key: string }
+    readonly Environment?: { readonly Variables: Record<string, Json> }
+    readonly PolicyDocument?: { Statement: Json[] }
+    readonly RoleName?: string
+  }
+  Condition?: string
 }
 
-type Template = Json & { readonly Resources: Readonly<Record<string, FunctionResource>> }
+type Template = Json & { readonly Resources: Readonly<Record<string, TemplateResource>> }
 
 /**
  * Writes a CloudFormation template of one stage, with parameters in place of the properties of the construct, and the code of its
@@ -48,6 +63,7 @@ export function writeTemplate(builtFunctions: string, folder: string): void {
     for (const name of builtNames.values())
       cpSync(join(builtFunctions, name), join(folder, codeFolder, name), { recursive: true })
     for (const [id, resource] of Object.entries(template.Resources)) {
+      onlyWithIdentity(resource)
       const { Code: code } = resource.Properties ?? {}
       if (resource.Type !== 'AWS::Lambda::Function' || typeof code !== 'object') continue
       const name = builtNames.get(id) ?? 'of-the-cdk'
@@ -73,6 +89,11 @@ function createStack(outdir: string) {
     stage: stage.text,
     publicUrl: publicUrl.text,
     alarms: Topic.fromTopicArn(stack, 'AlarmTopic', topicArn),
+    kmsKeys: ['*'],
+    webIdentities: [
+      { audience: audiences.text, signingAlgorithm: 'ES384', durationSeconds: 3600 },
+      { audience: audiences.text, signingAlgorithm: 'RS256', durationSeconds: 3600 },
+    ],
   })
   tokenwell.addOutputs()
   const { functions } = tokenwell
@@ -99,11 +120,45 @@ function addParameters(stack: Stack): void {
     description: 'The SNS topic that alarms notify',
     default: '',
   })
+  new CfnParameter(stack, kmsAliases.parameter, {
+    type: 'CommaDelimitedList',
+    description: 'The aliases of the KMS keys that may sign: alias/tokenwell/<stage>/<name>, or with * at the end',
+    default: none,
+    allowedPattern: `(${none}|alias/tokenwell/[A-Za-z0-9_-]+/[A-Za-z0-9_/-]*\\*?)`,
+  })
+  const identity = new CfnParameter(stack, audiences.parameter, {
+    type: 'CommaDelimitedList',
+    description: 'The audiences of the awsWebIdentity elements',
+    default: none,
+  })
+  const isNone = Fn.conditionEquals(Fn.join(',', identity.valueAsList), none)
+  new CfnCondition(stack, withIdentity, { expression: Fn.conditionNot(isNone) })
   new CfnCondition(stack, 'HasAlarmTopic', { expression: Fn.conditionNot(Fn.conditionEquals(topic.valueAsString, '')) })
+}
+
+/** The role for identity tokens has a fixed name. So a stage without identity tokens has neither the role nor the right to assume it. */
+function onlyWithIdentity(resource: TemplateResource): void {
+  const { RoleName: name, PolicyDocument: document, Environment: environment } = resource.Properties ?? {}
+  if (name !== undefined) resource.Condition = withIdentity
+  const role = environment?.Variables[roleVariable]
+  if (environment && role !== undefined) environment.Variables[roleVariable] = ifIdentity(role)
+  if (document) document.Statement = document.Statement.map((each) => (isAssuming(each) ? ifIdentity(each) : each))
+}
+
+const roleVariable = 'TOKENWELL_IDENTITY_ROLE'
+
+function isAssuming(statement: Json): boolean {
+  return typeof statement === 'object' && statement !== null && Reflect.get(statement, 'Action') === 'sts:AssumeRole'
+}
+
+function ifIdentity(value: Json): Json {
+  return { 'Fn::If': [withIdentity, value, { Ref: 'AWS::NoValue' }] }
 }
 
 /** Each text with a placeholder becomes an `Fn::Sub`. */
 function withParameters(value: Json): Json {
+  const list = lists.find(({ text }) => value === text || (Array.isArray(value) && value[0] === text))
+  if (list) return { Ref: list.parameter }
   if (typeof value === 'string') return substituted(value)
   if (Array.isArray(value)) return value.map(withParameters)
   if (typeof value !== 'object' || value === null) return value
