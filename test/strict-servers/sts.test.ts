@@ -93,7 +93,7 @@ test('several audiences are a list, and tags are request_tags', async (t) => {
 
 test('each token has an id of its own', async (t) => {
   const identity = await startStageIdentity(t)
-  const first = await ask(t, identity)
+  const first = await ask(t, identity, { Tags: [] })
   const second = await ask(t, identity)
   assert.notEqual(decodeJwt(first.WebIdentityToken ?? '').jti, decodeJwt(second.WebIdentityToken ?? '').jti)
 })

@@ -40,7 +40,7 @@ export interface KmsKey {
   readonly arn: string
   readonly spec: KeySpec
   readonly usage: KeyUsage
-  /** Absent for a key that is no pair. */
+  /** Absent for a symmetric key. */
   readonly privateKey?: KeyObject
   readonly publicKey?: KeyObject
 }

@@ -24,7 +24,10 @@ export function readParameters(body: string): Parameters {
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html */
 export function readWebIdentityToken(parameters: Parameters): WebIdentityRequest {
-  demandKnown(parameters, /^(DurationSeconds|SigningAlgorithm|Audience\.member\.\d+|Tags\.member\.\d+\.(Key|Value))$/)
+  demandKnown(
+    parameters,
+    /^(DurationSeconds|SigningAlgorithm|Tags|Audience\.member\.\d+|Tags\.member\.\d+\.(Key|Value))$/,
+  )
   const audiences = members(parameters, 'Audience.member.')
   demand(audiences.length >= 1 && audiences.length <= 10, 'audience', 'Member must have length between 1 and 10')
   demand(
@@ -66,6 +69,8 @@ function readDuration(parameters: Parameters, limits: { least: number; most: num
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_Tag.html */
 function readTags(parameters: Parameters): Record<string, string> {
+  // The protocol writes an empty list as an empty value.
+  demand(!parameters.get('Tags'), 'tags', 'Member must be a list')
   const keys = members(parameters, 'Tags.member.', '.Key')
   const values = members(parameters, 'Tags.member.', '.Value')
   demand(keys.length <= 50, 'tags', 'Member must have length less than or equal to 50')
