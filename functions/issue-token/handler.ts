@@ -11,8 +11,9 @@ import { createEntrance } from '../../lib/http-interface/entrance.ts'
 import { aliasOf, type DirectEntry, type EntrySettings, type UnqualifiedEntry } from '../../lib/http-interface/entry.ts'
 import type { ErrorAnswer } from '../../lib/http-interface/error-answer.ts'
 import { errorBody, jsonResponse, noStore } from '../../lib/http-interface/error-response.ts'
-import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
+import { type HttpEvent, type HttpResponse, namedConnection } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
+import { type DiscoveryRoute, discoveryResponse, discoveryRoutes } from '../../lib/http-interface/server-metadata.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import { describeConnection } from './describe-connection.ts'
 import { readDirectTokenRequest, readHttpTokenRequest, readRejection } from './token-request.ts'
@@ -22,7 +23,7 @@ const requestMilliseconds = 25_000
 
 interface HandlerDependencies extends EntrySettings {
   readonly application: Application
-  readonly deployment: Pick<Deployment, 'isLambda'>
+  readonly deployment: Pick<Deployment, 'isLambda' | 'publicUrl'>
   readonly now: () => number
   readonly log: Log
   readonly connectionsClaim?: string
@@ -37,6 +38,11 @@ export function createHandler(dependencies: HandlerDependencies) {
       { method: 'POST', path: '/connections/{connection}/as/{subject}/token/?', answer: issue },
       { method: 'DELETE', path: '/connections/{connection}/token/?', answer: reject },
       { method: 'GET', path: '/connections/?', answer: list },
+      ...discoveryRoutes(deployment.publicUrl).map((route) => ({
+        method: 'GET',
+        path: route.path,
+        answer: (event: HttpEvent) => describe(route, event),
+      })),
     ],
     connectionsClaim,
     application,
@@ -71,6 +77,12 @@ export function createHandler(dependencies: HandlerDependencies) {
       connections: connections.map((each) => describeConnection(each, describe)),
     }
     return jsonResponse(200, answer)
+  }
+
+  /** A client that may get the tokens of the connection learns here how to ask for them. */
+  async function describe(route: DiscoveryRoute, event: HttpEvent): Promise<HttpResponse> {
+    const offered = await application.offeredRequests(namedConnection(event.pathParameters['connection']))
+    return discoveryResponse(route, event, { publicUrl: deployment.publicUrl, offered, isForEverybody: false })
   }
 
   async function answerDirectly(

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto'
 import type { Context } from 'aws-lambda'
+import type { OfferedRequests } from '../../lib/admission/offered-requests.ts'
 import type { PublicApplication } from '../../lib/application/application.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
+import type { Deployment } from '../../lib/configuration/deployment.ts'
+import { tokenExchange } from '../../lib/configuration/grant-type.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { CacheUnavailableError } from '../../lib/fleet/circuit-breaker.ts'
 import type { KeySetAnswer } from '../../lib/http-interface/answers.ts'
 import { errorResponse } from '../../lib/http-interface/error-response.ts'
 import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, UnknownRouteError } from '../../lib/http-interface/http-function.ts'
+import { type DiscoveryRoute, discoveryResponse, discoveryRoutes } from '../../lib/http-interface/server-metadata.ts'
 import { keysOf, type Publication } from '../../lib/key-lifecycle/published-keys.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import type { PublicJwk } from '../../lib/signing/public-jwk.ts'
@@ -17,15 +21,29 @@ const readMilliseconds = 2_000
 /** How long a verifier may keep an answer. It must not be longer than a key is published before it signs. */
 const maximumAgeSeconds = 300
 
+/** What the token endpoints of all connections together take. */
+const everyRequest: OfferedRequests = { grantTypes: ['client_credentials', 'password', tokenExchange] }
+
 interface HandlerDependencies {
   readonly application: PublicApplication
+  readonly deployment: Pick<Deployment, 'publicUrl'>
   readonly now: () => number
   readonly log: Log
 }
 
-/** Answers `GET /jwt/{jwtBuilder}/jwk` with the public keys of a jwtBuilder. Needs no authentication. */
-export function createHandler({ application, now, log }: HandlerDependencies) {
-  const routes = [{ method: 'GET', path: '/jwt/{jwtBuilder}/jwk', answer: showKeys }]
+/**
+ * Answers `GET /jwt/{jwtBuilder}/jwk` with the public keys of a jwtBuilder. Where the deployment sends it requests for the description of
+ * a connection, it answers them alike for every name: it can't read elements. Needs no authentication.
+ */
+export function createHandler({ application, deployment: { publicUrl }, now, log }: HandlerDependencies) {
+  const routes = [
+    { method: 'GET', path: '/jwt/{jwtBuilder}/jwk', answer: showKeys },
+    ...discoveryRoutes(publicUrl).map((route) => ({
+      method: 'GET',
+      path: route.path,
+      answer: (event: HttpEvent) => describe(route, event),
+    })),
+  ]
   const answerHttp = createHttpFunction({ routes, isPublic: true, log })
 
   return async function answerPublicly(event: unknown, context: Context): Promise<HttpResponse> {
@@ -41,6 +59,10 @@ export function createHandler({ application, now, log }: HandlerDependencies) {
     if (!publication) return refusal(404, noKeys(jwtBuilder), requestId)
     const keys = keysOf(publication, now()).map(({ jwk }) => jwk)
     return keySetResponse(keys, event.headers)
+  }
+
+  async function describe(route: DiscoveryRoute, event: HttpEvent): Promise<HttpResponse> {
+    return discoveryResponse(route, event, { publicUrl, offered: everyRequest, isForEverybody: true })
   }
 
   /** @throws {KeysUnavailableError} */

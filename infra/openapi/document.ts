@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { callMethods } from '../../lib/api-call/api-endpoint.ts'
-import { connectionsSchema, keySetSchema, tokenAnswerSchema } from '../../lib/http-interface/answers.ts'
+import {
+  connectionsSchema,
+  keySetSchema,
+  openidMetadataSchema,
+  serverMetadataSchema,
+  tokenAnswerSchema,
+} from '../../lib/http-interface/answers.ts'
 import { functionIds, functionTable, type Route } from '../stack/function-table.ts'
 import {
   errorSchema,
@@ -50,6 +56,8 @@ export function createOpenapi(): object {
         TokenAnswer: schemaOf(tokenAnswerSchema),
         Connections: schemaOf(connectionsSchema),
         KeySet: schemaOf(keySetSchema),
+        ServerMetadata: schemaOf(serverMetadataSchema),
+        OpenidMetadata: schemaOf(openidMetadataSchema),
         TokenRequestForm: tokenRequestSchema('form'),
         TokenRequestJson: tokenRequestSchema('json'),
         GatewayAnswer: gatewayAnswer,

@@ -36,6 +36,12 @@ export function operationOf({ path }: Route, method: Method): Operation {
       return listConnections
     case 'get /jwt/{jwtBuilder}/jwk':
       return showKeys
+    case 'get /.well-known/oauth-authorization-server/connections/{connection}':
+      return describeServer
+    case 'get /connections/{connection}/.well-known/openid-configuration':
+      return describeProvider
+    case 'get /connections/{connection}/.well-known/jwks.json':
+      return showNoKeys
   }
   if (path === '/connections/{connection}/api/{path+}') return callApi(method)
   throw new Error(`infra/openapi/operations.ts does not describe ${method} ${path}. Add the operation there.`)
@@ -168,6 +174,39 @@ const showKeys: Operation = {
     304: { description: 'The key set that the caller has is current.' },
   },
   errors: errorsOf(['invalid_request', 'unknown_route', 'cache', 'publication_key']),
+}
+
+const describeServer = describeConnection(
+  'describeServer',
+  'Describes the connection as a token endpoint (RFC 8414)',
+  'ServerMetadata',
+)
+const describeProvider = describeConnection(
+  'describeProvider',
+  'Describes the connection as a token endpoint (OpenID Connect Discovery)',
+  'OpenidMetadata',
+)
+const showNoKeys = describeConnection('showNoKeys', 'The keys of ID tokens: always an empty set', 'KeySet')
+
+/** With `publicDiscovery`, these routes need no authorization. */
+function describeConnection(operationId: string, summary: string, schema: string): Operation {
+  return {
+    operationId,
+    summary,
+    parameters: [connectionParameter],
+    answers: {
+      200: {
+        description: 'The same for every connection where the property publicDiscovery is set.',
+        headers: { 'Cache-Control': { schema: { type: 'string' } } },
+        content: { 'application/json': { schema: refTo(schema) } },
+      },
+    },
+    errors: errorsOf([
+      ...(['invalid_request', 'access_denied', 'certificate_missing', 'unknown_connection'] as const),
+      ...(['connection_disabled', 'configuration'] as const),
+      ...(['elements_denied', 'elements_throttled', 'elements_unreachable'] as const),
+    ]),
+  }
 }
 
 function callApi(method: Method): Operation {

@@ -1,3 +1,4 @@
+import { discoveryRoutes } from '../../lib/http-interface/server-metadata.ts'
 import {
   type FunctionGrant,
   mayChangePublishedKeys,
@@ -37,6 +38,8 @@ export interface Route {
   readonly whyPublic?: string
   /** Whether it hands out tokens of users that the path names. Client certificates give no right to it. */
   readonly isForUsers?: boolean
+  /** Whether it describes a connection to clients. The property `publicDiscovery` gives it to the public function. */
+  readonly isDiscovery?: boolean
   /** The highest throttle of the route, unless the operator sets another one for its function, or reserves concurrency for it. */
   readonly throttle?: Throttle
 }
@@ -70,6 +73,10 @@ const memoryMegabytes = 512
 const requestSeconds = 29
 const callersWait = 'Every caller waits for the answer, so no call is queued that could be lost.'
 
+// The route is public. Even if each run waits 2 s for the table, at most 80 run at a time, so the rest of a quota of 1,000 is left for
+// tokens. Descriptions of connections need no table.
+const publicThrottle: Throttle = { requestsPerSecond: 20, burst: 40 }
+
 export const functionTable = {
   issueToken: {
     name: 'issue-token',
@@ -78,6 +85,7 @@ export const functionTable = {
       { methods: ['POST', 'DELETE'], path: '/connections/{connection}/token' },
       { methods: ['POST'], path: '/connections/{connection}/as/{subject}/token', isForUsers: true },
       { methods: ['GET'], path: '/connections' },
+      ...discoveryRoutes().map(discoveryRoute),
     ],
     description: (stage) => `Tokenwell: issues tokens for the connections of the stage ${stage}`,
     memoryMegabytes,
@@ -154,9 +162,7 @@ export const functionTable = {
         methods: ['GET'],
         path: '/jwt/{jwtBuilder}/jwk',
         whyPublic: 'Public keys, for every server that verifies a signature.',
-        // The route is public. Even if each run waits 2 s for the table, at most 80 run at a time, so the rest of a quota of
-        // 1,000 is left for tokens.
-        throttle: { requestsPerSecond: 20, burst: 40 },
+        throttle: publicThrottle,
       },
     ],
     description: (stage) => `Tokenwell: serves the JWK sets of the stage ${stage}`,
@@ -193,6 +199,30 @@ export const functionTable = {
     logOutput: 'RotateKeyLog',
   },
 } as const satisfies Readonly<Record<string, FunctionRow>>
+
+interface DiscoverySettings {
+  readonly publicUrl?: string
+  readonly publicDiscovery?: boolean
+}
+
+/** The routes of a function, as these properties of the stage have them. */
+export function routesOf(id: FunctionId, { publicUrl, publicDiscovery = false }: DiscoverySettings): readonly Route[] {
+  const routes: readonly Route[] = functionTable[id].routes
+  const others = routes.filter(({ isDiscovery = false }) => !isDiscovery)
+  const discovery = discoveryRoutes(publicUrl).map(discoveryRoute)
+  if (id === 'issueToken' && !publicDiscovery) return [...others, ...discovery]
+  if (id !== 'publishKeys' || !publicDiscovery) return others
+  return [
+    ...others,
+    ...discovery.map((route) => ({ ...route, whyPublic: whyPublicDiscovery, throttle: publicThrottle })),
+  ]
+}
+
+const whyPublicDiscovery = 'The operator set publicDiscovery. The answer is the same for each name, and has no secret.'
+
+function discoveryRoute({ path }: { readonly path: string }) {
+  return { methods: ['GET'], path, isDiscovery: true } as const
+}
 
 export type FunctionId = keyof typeof functionTable
 /** The name of a function's folder. */

@@ -22,6 +22,7 @@ import {
   type FunctionRow,
   forEachFunction,
   type Route,
+  routesOf,
   type Throttle,
 } from './function-table.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
@@ -47,6 +48,10 @@ export interface HttpInterfaceProps extends LogSettings {
   readonly throttleByFunction?: ThrottleByFunction
   /** A function with runs of its own can starve no other one, so its routes need no lower throttle, unless they are public. */
   readonly reservedConcurrency?: ReservedConcurrency
+  /** If it has a path, clients ask for descriptions of connections at a path of their own. */
+  readonly publicUrl?: string
+  /** Whether descriptions of connections are for everybody. */
+  readonly publicDiscovery?: boolean
 }
 
 export const integrationTimeout = Duration.seconds(29)
@@ -60,9 +65,11 @@ export class HttpInterface extends Construct {
   /** Undefined without the property `domain`. */
   readonly domain: DomainName | undefined
   readonly log: RetainedLog
+  private readonly props: HttpInterfaceProps
 
   constructor(scope: Construct, id: string, props: HttpInterfaceProps) {
     super(scope, id)
+    this.props = props
     const { stage, authorization, throttle = defaultThrottle, domain } = props
     this.log = new RetainedLog(this, 'AccessLog', { ...props, logGroupName: accessLogName(serviceName(stage)) })
     this.api = new HttpApi(this, 'Api', {
@@ -84,7 +91,9 @@ export class HttpInterface extends Construct {
 
   /** Adds the routes. They come later than the API, because the functions may have the URL of the API as their public URL. */
   serve(functions: StageFunctions): void {
-    const added = forEachFunction((id, { routes }) => this.addRoutes(constructIdOf(id), functions[id].live, routes))
+    const added = forEachFunction((id) => {
+      return this.addRoutes(constructIdOf(id), functions[id].live, routesOf(id, this.props))
+    })
     // API Gateway rejects settings for a route that does not exist yet.
     this.stage.node.addDependency(...Object.values(added).flat())
   }
@@ -114,14 +123,12 @@ export function accessLogName(apiName: string): string {
 }
 
 /** The throttles by route key. A route without its own throttle has the throttle of the stage. */
-function routeThrottles(
-  stageThrottle: Throttle,
-  { throttleByFunction = {}, reservedConcurrency = {} }: HttpInterfaceProps,
-): ReadonlyMap<string, Throttle> {
+function routeThrottles(stageThrottle: Throttle, props: HttpInterfaceProps): ReadonlyMap<string, Throttle> {
+  const { throttleByFunction = {}, reservedConcurrency = {} } = props
   const throttles = new Map<string, Throttle>()
-  forEachFunction((_id, { name, routes }: FunctionRow) => {
+  forEachFunction((id, { name }: FunctionRow) => {
     const [set, reserved] = [throttleByFunction[name as FunctionName], reservedConcurrency[name as FunctionName]]
-    for (const { path, methods, throttle, whyPublic } of routes) {
+    for (const { path, methods, throttle, whyPublic } of routesOf(id, props)) {
       const isNeeded = reserved === undefined || whyPublic !== undefined
       const own = set ?? (throttle && isNeeded ? lower(throttle, stageThrottle) : undefined)
       if (own) for (const method of methods) throttles.set(`${method} ${path}`, own)

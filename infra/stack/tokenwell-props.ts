@@ -89,6 +89,13 @@ export interface TokenwellProps extends LogSettings, TelemetrySettings, SigningK
    */
   readonly authorization?: JwtAuthorization
   /**
+   * Whether everybody may ask how a connection is used as a token endpoint (RFC 8414, OpenID Connect Discovery), for clients that ask before
+   * they can sign or have a JWT. The function `publish-keys` answers then, the same for every name, so that nobody learns which connections
+   * there are.
+   * @default false
+   */
+  readonly publicDiscovery?: boolean
+  /**
    * A Valkey server that holds the tokens.
    * @default - a DynamoDB table
    */

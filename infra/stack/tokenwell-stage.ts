@@ -6,6 +6,7 @@ import { serviceName } from '../../lib/configuration/deployment.ts'
 import { nearestName } from '../../lib/configuration/nearest-name.ts'
 import { isSubject, subjectSegment } from '../../lib/configuration/subject.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
+import { discoveryRoutes } from '../../lib/http-interface/server-metadata.ts'
 import { type CallerRoleOptions, createCallerRole } from './caller-role.ts'
 import { type IMeasuredStage, MeasuredStage } from './measured-stage.ts'
 import { grantByPolicy } from './policy-grant.ts'
@@ -20,8 +21,8 @@ export interface ITokenwell extends IMeasuredStage {
   /** The URL of this HTTP API itself, without a slash at the end. */
   readonly apiUrl: string
   /**
-   * Allows the grantee, a principal of the same account, to get the tokens of one connection. With `subject`, only the tokens for that user,
-   * or for every user with `*`.
+   * Allows the grantee, a principal of the same account, to get the tokens of one connection, and to read how a client asks for them. With
+   * `subject`, only the tokens for that user, or for every user with `*`.
    */
   grantToken(grantee: IGrantable, connection: string, options?: TokenGrantOptions): Grant
   /** Allows the grantee, a principal of the same account, to call the API of one connection with every method and path. It gets no token. */
@@ -57,6 +58,11 @@ export interface TokenwellAttributes {
    * @default - the region of the stack
    */
   readonly region?: string
+  /**
+   * The property `publicUrl` of the stage. Set it if this URL has a path: grants then include the description at that path.
+   * @default - the URL has no path
+   */
+  readonly publicUrl?: string
 }
 
 const wayForOthers =
@@ -67,6 +73,8 @@ export abstract class TokenwellStage extends MeasuredStage implements ITokenwell
   abstract readonly apiUrl: string
   protected abstract readonly account: string
   protected abstract readonly region: string
+  /** The public URL, if the app knows it. Its path is a part of the route that describes a connection. */
+  protected abstract readonly knownUrl: string | undefined
 
   protected get eventBusArn(): string {
     return this.arnOf({ service: 'events', resource: 'event-bus', resourceName: serviceName(this.stage) })
@@ -74,8 +82,16 @@ export abstract class TokenwellStage extends MeasuredStage implements ITokenwell
 
   grantToken(grantee: IGrantable, connection: string, { subject }: TokenGrantOptions = {}): Grant {
     this.demandGrantable(connection)
-    const user = subject === undefined ? '' : `/as/${segmentOf(subject)}`
-    return this.grantRoutes(grantee, [this.routeArn(`POST/connections/${connection}${user}/token`)])
+    if (subject !== undefined)
+      return this.grantRoutes(grantee, [this.routeArn(`POST/connections/${connection}/as/${segmentOf(subject)}/token`)])
+    const descriptions = discoveryRoutes(this.knownUrl).map(
+      ({ path }) => `GET${path.replace('{connection}', connection)}`,
+    )
+    const routes = [`POST/connections/${connection}/token`, ...descriptions]
+    return this.grantRoutes(
+      grantee,
+      routes.map((route) => this.routeArn(route)),
+    )
   }
 
   grantCall(grantee: IGrantable, connection: string): Grant {
@@ -153,9 +169,11 @@ export class ImportedStage extends TokenwellStage {
   readonly apiUrl: string
   protected readonly account: string
   protected readonly region: string
+  protected readonly knownUrl: string | undefined
 
-  constructor(scope: Construct, id: string, { stage, httpApiId, account, region }: TokenwellAttributes) {
+  constructor(scope: Construct, id: string, { stage, httpApiId, account, region, publicUrl }: TokenwellAttributes) {
     super(scope, id)
+    this.knownUrl = publicUrl
     const stack = Stack.of(this)
     this.stage = stage
     this.httpApiId = httpApiId

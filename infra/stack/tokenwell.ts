@@ -64,6 +64,7 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
   /** Add the keys of jwtBuilders that are not among the `elements` of this construct. */
   readonly signingKeys: RotatedKeys
   private readonly isBehindIam: boolean
+  protected readonly knownUrl: string | undefined
   private readonly aliases: ConnectionAliases
   /** Undefined if the elements are not deployed by this construct. */
   private readonly deployed: ElementParameters | undefined
@@ -73,6 +74,7 @@ export class Tokenwell extends TokenwellStage implements IConnectable {
     const { stage, elements, authorization, alarms: topic, alarmSettings: settings } = props
     checkProperties(props)
     this.stage = stage
+    this.knownUrl = props.publicUrl
     this.isBehindIam = authorization === undefined
     this.table = props.cache ? undefined : new TokenTable(this, 'Table', props)
     this.cacheSecret = new CacheSecret(this, 'CacheSecret', props)

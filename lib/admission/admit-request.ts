@@ -114,6 +114,18 @@ function openByDefault({ grant }: TokenConnection): readonly string[] {
   return isClosed ? [] : ['scope', 'resource', 'audience']
 }
 
+/** What a request may set a parameter to. */
+export function allowedValues(
+  connection: TokenConnection,
+  name: string,
+  configured: readonly string[],
+): 'any' | readonly string[] {
+  const { requestMay } = connection
+  const listed = requestMay && Object.hasOwn(requestMay, name) ? requestMay[name] : undefined
+  const isOpen = listed === true || (!requestMay && openByDefault(connection).includes(name) && configured.length === 0)
+  return isOpen ? 'any' : [...configured, ...(listed ?? [])]
+}
+
 function admitValues(
   connection: TokenConnection,
   name: string,
@@ -121,12 +133,8 @@ function admitValues(
   configured: readonly string[],
 ): readonly string[] {
   if (values === undefined) return configured
-  const { requestMay } = connection
-
-  const listed = requestMay && Object.hasOwn(requestMay, name) ? requestMay[name] : undefined
-  const isOpen = listed === true || (!requestMay && openByDefault(connection).includes(name) && configured.length === 0)
-  const allowed = [...configured, ...(listed === undefined || listed === true ? [] : listed)]
-  if (isOpen || values.every((value) => allowed.includes(value))) return values
+  const allowed = allowedValues(connection, name, configured)
+  if (allowed === 'any' || values.every((value) => allowed.includes(value))) return values
   throw new InvalidRequestError(
     name,
     allowed.length > 0

@@ -98,6 +98,15 @@ export function admitClaims(connection: TokenConnection, request: TokenRequest):
   return Object.fromEntries([...rules].map(([name, rule]) => [name, admitClaim(name, rule, connection, request)]))
 }
 
+/**
+ * Refuses a connection whose requests name a user in their path.
+ * @throws {InvalidRequestError}
+ */
+export function demandNoSubject(connection: TokenConnection): void {
+  const { sub } = claimsFromRequestOf(connection.grant)
+  if (sub !== undefined && placeOf('sub', sub) === 'path') throw subjectMissing(connection)
+}
+
 function closed(name: string, place: Place | undefined, connection: TokenConnection): InvalidRequestError {
   if (place === 'path') return subjectMissing(connection)
   return new InvalidRequestError(

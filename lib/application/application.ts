@@ -1,5 +1,6 @@
 import type { CallerRequest } from '../access-token/token.ts'
 import { demandCertificateSubject } from '../admission/client-certificate.ts'
+import { type OfferedRequests, offeredRequests } from '../admission/offered-requests.ts'
 import type { ApiAnswer, ApiEndpoint } from '../api-call/api-endpoint.ts'
 import { type ApiCall, createApiCaller } from '../api-call/call-api.ts'
 import type { Pause } from '../base/time.ts'
@@ -119,6 +120,9 @@ export function createApplication(ports: Ports) {
     },
     async rejectToken(connection: string, tokenId: string): Promise<RejectionOutcome> {
       return await rejections.dropAndReplace(connection, tokenId)
+    },
+    async offeredRequests(connection: string): Promise<OfferedRequests> {
+      return offeredRequests((await connections.get(connection)).connection)
     },
     async listConnections(filter: ConnectionFilter | undefined): Promise<ConnectionStatuses> {
       return await statusReader.read(filter)

@@ -118,8 +118,32 @@ export const keySetSchema = v.object({
   ),
 })
 
+/** RFC 8414 section 2. */
+export const serverMetadataSchema = v.object({
+  issuer: text('The URL that the client has asked, up to the name of the connection.'),
+  token_endpoint: text('The token endpoint of the connection.'),
+  token_endpoint_auth_methods_supported: texts(
+    'none, because API Gateway authorizes the request, or tls_client_auth at the domain for client certificates.',
+  ),
+  grant_types_supported: texts('What a token request of the connection names as its grant_type.'),
+  response_types_supported: texts('Always empty: there is no authorization endpoint.'),
+  scopes_supported: v.exactOptional(
+    texts('The scopes that a request may ask for. Absent where a request may ask for others too.'),
+  ),
+})
+
+/** OpenID Connect Discovery 1.0 section 3, without what needs an authorization endpoint. */
+export const openidMetadataSchema = v.object({
+  ...serverMetadataSchema.entries,
+  jwks_uri: text('An empty key set, because Tokenwell issues no ID tokens.'),
+  subject_types_supported: texts('Always public. It has no meaning without ID tokens.'),
+  id_token_signing_alg_values_supported: texts('Always empty: Tokenwell issues no ID tokens.'),
+})
+
 export type TokenAnswer = v.InferOutput<typeof tokenAnswerSchema>
 export type ErrorBody = v.InferOutput<typeof errorBodySchema>
 export type ConnectionAnswer = v.InferOutput<typeof connectionSchema>
 export type ConnectionsAnswer = v.InferOutput<typeof connectionsSchema>
 export type KeySetAnswer = v.InferOutput<typeof keySetSchema>
+export type ServerMetadata = v.InferOutput<typeof serverMetadataSchema>
+export type OpenidMetadata = v.InferOutput<typeof openidMetadataSchema>

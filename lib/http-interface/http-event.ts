@@ -21,6 +21,9 @@ export interface HttpEvent {
   readonly isBase64Encoded: boolean
   readonly requestContext: {
     readonly stage: string
+    /** The host that the caller asked, as API Gateway knows it: a custom domain, or `<apiId>.execute-api...`. */
+    readonly domainName?: string
+    readonly apiId?: string
     readonly http: { readonly method: string; readonly path: string }
     readonly authorizer?: unknown
   }
@@ -57,7 +60,7 @@ export function readHttpEvent(event: unknown, entry: Entry): HttpEvent {
   } = readObject('the event', event)
   // An event of an Application Load Balancer or a REST API has no version, or 1.0.
   if (version !== '2.0') throw unfit('version', '2.0 (events of load balancers and REST APIs are not supported)')
-  const context = readObject('requestContext', requestContext)
+  const { domainName, apiId, ...context } = readObject('requestContext', requestContext)
   const http = readObject('requestContext.http', context['http'])
   const path = readText('rawPath', rawPath)
   const stage = readText('requestContext.stage', context['stage'])
@@ -76,6 +79,7 @@ export function readHttpEvent(event: unknown, entry: Entry): HttpEvent {
     requestContext: {
       ...context,
       stage,
+      ...readTexts('requestContext', { domainName, apiId }),
       http: {
         method: readName('requestContext.http.method', http['method']),
         path: readName('requestContext.http.path', http['path']),

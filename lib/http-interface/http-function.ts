@@ -154,7 +154,10 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
  * and its `ANY` leaves out methods that call-api rejects with a reason.
  */
 function patternOf(path: string): RegExp {
-  const pattern = path.replace(/\/\{(\w+)\+\}$/, '(?<$1>/.*)').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')
+  const pattern = path
+    .replace(/[.*()[\]|^$\\]|\+(?!\})/g, String.raw`\$&`)
+    .replace(/\/\{(\w+)\+\}$/, '(?<$1>/.*)')
+    .replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')
   return new RegExp(`^${pattern}$`, 's')
 }
 

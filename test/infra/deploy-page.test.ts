@@ -199,7 +199,7 @@ function stackSource(name: string): string {
 /** The IAM policies of the page. */
 function policiesOfPage() {
   return [...page.matchAll(/^```json\n([\s\S]*?)^```$/gm)]
-    .map(([, text = '']): { Statement?: unknown } => JSON.parse(text.replace('<api id>', 'TokensHttpApi')))
+    .map(([, text = '']): { Statement?: unknown } => JSON.parse(text.replaceAll('<api id>', 'TokensHttpApi')))
     .filter((each) => 'Statement' in each)
 }
 

@@ -150,7 +150,7 @@ test('the error for an unknown route lists the routes', async (t) => {
   const { body } = await answerOf(await startIssueTokenByTestClock(t), { method: 'GET', path: '/' })
   assert.match(
     body.error_description,
-    /POST \/connections\/\{connection\}\/token, POST .*\/as\/\{subject\}\/token, DELETE .*, GET \/connections\.$/,
+    /POST \/connections\/\{connection\}\/token, POST .*\/as\/\{subject\}\/token, DELETE .*, GET \/connections, GET \/\.well-known\/oauth-authorization-server\/connections\/\{connection\}, GET .*\/openid-configuration, GET .*\/jwks\.json\.$/,
   )
 })
 

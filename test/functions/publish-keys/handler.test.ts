@@ -33,6 +33,7 @@ function publishing(read: (jwtBuilder: string) => Publication | undefined) {
         return read(jwtBuilder)
       },
     },
+    deployment: { publicUrl: 'https://tokens.example' },
     now: () => time,
     log: (event) => void log.push(event),
   })

@@ -12,7 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-iam'
 import { AwsSolutionsChecks } from 'cdk-nag'
 import type { CallerRoleOptions } from '../../../infra/stack/caller-role.ts'
-import { createTestStack, everyProperty, resourcesOf } from './test-stack.ts'
+import { createTestStack, everyProperty, requestsOfToken, resourcesOf } from './test-stack.ts'
 
 const api = 'arn:aws:execute-api:eu-central-1:111122223333:TokensHttpApi'
 const billing = new ArnPrincipal('arn:aws:iam::444455556666:role/billing')
@@ -36,7 +36,11 @@ test('a caller role has exactly the routes of its connections, and only the trus
   assert.deepEqual(PolicyDocument, {
     Version: '2012-10-17',
     Statement: [
-      { Action: 'execute-api:Invoke', Effect: 'Allow', Resource: `${api}/$default/POST/connections/orders/token` },
+      {
+        Action: 'execute-api:Invoke',
+        Effect: 'Allow',
+        Resource: requestsOfToken('orders').map((request) => `${api}/$default/${request}`),
+      },
       {
         Action: 'execute-api:Invoke',
         Effect: 'Allow',

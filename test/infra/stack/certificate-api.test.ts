@@ -26,7 +26,11 @@ test('the API for client certificates is reached by its domain alone, which dema
 })
 
 test('its routes are those for callers, without an authorizer, and invoke the aliases _mtls; no other route does', (t) => {
-  const { stack } = createTestStack(t, withCertificates)
+  for (const publicDiscovery of [false, true])
+    assertRoutes(createTestStack(t, (elsewhere) => ({ ...withCertificates(elsewhere), publicDiscovery })))
+})
+
+function assertRoutes({ stack }: ReturnType<typeof createTestStack>): void {
   const targets = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => {
     const integration = String(Properties['Target']).replace(/^integrations\//, '')
     const { IntegrationUri } = resourceNamed(stack, 'AWS::ApiGatewayV2::Integration', integration).Properties
@@ -39,6 +43,9 @@ test('its routes are those for callers, without an authorizer, and invoke the al
       ['POST /connections/{connection}/token', 'NONE', token],
       ['DELETE /connections/{connection}/token', 'NONE', token],
       ['GET /connections', 'NONE', token],
+      ['GET /.well-known/oauth-authorization-server/connections/{connection}', 'NONE', token],
+      ['GET /connections/{connection}/.well-known/openid-configuration', 'NONE', token],
+      ['GET /connections/{connection}/.well-known/jwks.json', 'NONE', token],
       ['ANY /connections/{connection}/api/{path+}', 'NONE', call],
     ],
   )
@@ -47,7 +54,7 @@ test('its routes are those for callers, without an authorizer, and invoke the al
   assert.deepEqual(ofCertificates.toSorted(), [call, token].toSorted())
   const others = targets.filter(([api]) => api !== `${id}Api`)
   assert.ok(others.length > 0 && others.every(([, , , target]) => !ofCertificates.includes(String(target))))
-})
+}
 
 test('only this API may invoke the aliases _mtls', (t) => {
   const { stack } = createTestStack(t, withCertificates)

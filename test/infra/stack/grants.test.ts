@@ -202,6 +202,9 @@ test('only the routes of the API may invoke a function, each its own, and Secret
     ['IssueToken', 'connections/{connection}/token'],
     ['IssueToken', 'connections/{connection}/as/{subject}/token'],
     ['IssueToken', 'connections'],
+    ['IssueToken', '.well-known/oauth-authorization-server/connections/{connection}'],
+    ['IssueToken', 'connections/{connection}/.well-known/openid-configuration'],
+    ['IssueToken', 'connections/{connection}/.well-known/jwks.json'],
     ['CallApi', 'connections/{connection}/api/{path+}'],
     ['PublishKeys', 'jwt/{jwtBuilder}/jwk'],
   ]

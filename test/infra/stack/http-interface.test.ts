@@ -10,8 +10,12 @@ const routes = [
   ['DELETE /connections/{connection}/token', 'IssueToken'],
   ['POST /connections/{connection}/as/{subject}/token', 'IssueToken'],
   ['GET /connections', 'IssueToken'],
+  ['GET /.well-known/oauth-authorization-server/connections/{connection}', 'IssueToken'],
+  ['GET /connections/{connection}/.well-known/openid-configuration', 'IssueToken'],
+  ['GET /connections/{connection}/.well-known/jwks.json', 'IssueToken'],
   ['ANY /connections/{connection}/api/{path+}', 'CallApi'],
 ] as const
+const descriptions = routes.map(([route]) => route).filter((route) => route.includes('/.well-known/'))
 const callRoute = 'ANY /connections/{connection}/api/{path+}'
 const publicRoute = 'GET /jwt/{jwtBuilder}/jwk'
 
@@ -77,7 +81,7 @@ test('public routes and call-api have a lower throttle than the rest, and each r
     { requestsPerSecond: 70, burst: 90 },
   ]
   assert.deepEqual(settings({ throttleByFunction: { 'issue-token': low, 'publish-keys': high } }), {
-    ...Object.fromEntries(routes.slice(0, 4).map(([route]) => [route, at(7, 9)])),
+    ...Object.fromEntries(routes.filter(([, id]) => id === 'IssueToken').map(([route]) => [route, at(7, 9)])),
     [callRoute]: at(30, 60),
     [publicRoute]: at(70, 90),
   })
@@ -94,6 +98,43 @@ test('every public route has a throttle of its own', () => {
   const publicRoutes = rows.flatMap(({ routes: own }) => own).filter(({ whyPublic }) => whyPublic !== undefined)
   assert.ok(publicRoutes.length > 0)
   for (const { path, throttle } of publicRoutes) assert.ok(throttle, path)
+})
+
+test('with publicDiscovery, publish-keys describes connections to everybody, with the throttle of public routes, and nothing else changes', (t) => {
+  const { stack } = createTestStack(t, { publicDiscovery: true })
+  const [guarded, open] = [
+    routes.map(([route]) => route).filter((route) => !descriptions.includes(route)),
+    [publicRoute, ...descriptions],
+  ]
+  assert.equal(descriptions.length, 3)
+  assert.deepEqual(authorizations(stack), [
+    ...guarded.map((route) => [route, 'AWS_IAM', undefined]),
+    ...open.map((route) => [route, 'NONE', undefined]),
+  ])
+  for (const { Properties } of Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route'))) {
+    if (!open.includes(String(Properties['RouteKey']))) continue
+    const integration = String(Properties['Target']).replace(/^integrations\//, '')
+    const { IntegrationUri } = resourceNamed(stack, 'AWS::ApiGatewayV2::Integration', integration).Properties
+    assert.equal(IntegrationUri, 'TokensPublishKeysLive')
+  }
+  const { RouteSettings } = resourceOf(stack, 'AWS::ApiGatewayV2::Stage').Properties
+  const publicThrottle = { ThrottlingRateLimit: 20, ThrottlingBurstLimit: 40 }
+  assert.deepEqual(RouteSettings, {
+    [callRoute]: { ThrottlingRateLimit: 30, ThrottlingBurstLimit: 60 },
+    ...Object.fromEntries(open.map((route) => [route, publicThrottle])),
+  })
+})
+
+test('a public URL with a path adds the path to the route that clients ask by RFC 8414', (t) => {
+  const added = 'GET /.well-known/oauth-authorization-server/base/connections/{connection}'
+  for (const publicDiscovery of [false, true]) {
+    const { stack } = createTestStack(t, { publicUrl: 'https://tokens.example.com/base', publicDiscovery })
+    const types = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => {
+      return [Properties['RouteKey'], Properties['AuthorizationType']] as const
+    })
+    for (const route of [added, ...descriptions])
+      assert.equal(new Map(types).get(route), publicDiscovery ? 'NONE' : 'AWS_IAM', route)
+  }
 })
 
 test('the stage is created after all routes, because API Gateway rejects settings of a missing route', (t) => {

@@ -100,6 +100,16 @@ export function assertWithinLimits(stack: Stack): void {
   assert.ok(bytes <= 1_000_000, `the template of ${stack.node.path} has ${bytes} bytes`)
 }
 
+/** The requests that a right to the token of a connection allows, as IAM writes them. */
+export function requestsOfToken(connection: string): readonly string[] {
+  return [
+    `POST/connections/${connection}/token`,
+    `GET/.well-known/oauth-authorization-server/connections/${connection}`,
+    `GET/connections/${connection}/.well-known/openid-configuration`,
+    `GET/connections/${connection}/.well-known/jwks.json`,
+  ]
+}
+
 /** The URL of a queue of the test stack. */
 export function queueUrl(id: string): string {
   return `https://sqs.eu-central-1.amazonaws.com/111122223333/${id}`

@@ -6,7 +6,7 @@ import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import { Tokenwell } from '../../../infra/stack/tokenwell.ts'
 import type { ITokenwell, TokenwellAttributes } from '../../../infra/stack/tokenwell-stage.ts'
 import { metricUnits } from '../../../lib/log/metric.ts'
-import { createTestStack, resourcesOf } from './test-stack.ts'
+import { createTestStack, requestsOfToken, resourcesOf } from './test-stack.ts'
 
 /* A stage as other stacks see it: created by this app or imported. */
 
@@ -28,6 +28,18 @@ test('an imported stage grants the same rights as the stage itself', (t) => {
   assert.equal(importedGranted, granted?.replace('TokensEvents.Arn', bus))
 })
 
+test('an imported stage whose public URL has a path grants the description at that path, as the stage itself does', (t) => {
+  const publicUrl = 'https://tokens.example.com/base'
+  const own = createTestStack(t, { publicUrl })
+  const { stack, imported } = importedStage({ httpApiId: 'TokensHttpApi', publicUrl })
+  const [granted, importedGranted] = [own, { stack, tokenwell: imported }].map(({ stack: of, tokenwell }) => {
+    tokenwell.grantToken(new Role(of, 'Caller', { assumedBy: new AccountPrincipal(here) }), 'orders')
+    return JSON.stringify(statementsOfCaller(of))
+  })
+  assert.equal(importedGranted, granted)
+  assert.match(String(granted), /oauth-authorization-server\/base\/connections\/orders/)
+})
+
 test('an imported stage names the API and the bus of its own region', () => {
   const { stack, imported } = importedStage({ region: 'eu-west-1' })
   assert.equal(imported.apiUrl, `https://abc123.execute-api.eu-west-1.${stack.urlSuffix}`)
@@ -37,7 +49,7 @@ test('an imported stage names the API and the bus of its own region', () => {
   assert.deepEqual(
     statementsOfCaller(stack).map(({ Resource }) => Resource),
     [
-      `arn:aws:execute-api:eu-west-1:${here}:abc123/$default/POST/connections/orders/token`,
+      requestsOfToken('orders').map((request) => `arn:aws:execute-api:eu-west-1:${here}:abc123/$default/${request}`),
       `arn:aws:events:eu-west-1:${here}:event-bus/tokenwell-test`,
     ],
   )
@@ -64,7 +76,7 @@ test('a caller role of an imported stage is in the stack that imports it', () =>
   })
   assert.deepEqual(
     statementsOfCaller(stack).map(({ Resource }) => Resource),
-    [`arn:aws:execute-api:eu-central-1:${here}:abc123/$default/POST/connections/orders/token`],
+    [requestsOfToken('orders').map((request) => `arn:aws:execute-api:eu-central-1:${here}:abc123/$default/${request}`)],
   )
 })
 

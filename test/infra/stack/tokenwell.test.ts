@@ -9,16 +9,32 @@ import { subjectSegment } from '../../../lib/configuration/subject.ts'
 import { elementsFileOf, exampleIssuer } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { createHttpEvent } from '../../support/functions/load-function.ts'
-import { createTestStack, everyProperty, functionsOf, resourceOf, resourcesOf, theUrl } from './test-stack.ts'
+import {
+  createTestStack,
+  everyProperty,
+  functionsOf,
+  requestsOfToken,
+  resourceOf,
+  resourcesOf,
+  theUrl,
+} from './test-stack.ts'
 
 const api = 'arn:aws:execute-api:eu-central-1:111122223333:TokensHttpApi'
 
 test('grantToken allows the token of one connection and nothing else', (t) => {
   const { stack, tokenwell } = createTestStack(t)
   tokenwell.grantToken(someRole(stack), 'orders')
-  assert.deepEqual(statementsOfCaller(stack), [
-    { Action: 'execute-api:Invoke', Effect: 'Allow', Resource: `${api}/$default/POST/connections/orders/token` },
-  ])
+  const Resource = requestsOfToken('orders').map((request) => `${api}/$default/${request}`)
+  assert.deepEqual(statementsOfCaller(stack), [{ Action: 'execute-api:Invoke', Effect: 'Allow', Resource }])
+})
+
+test('where the public URL has a path, grantToken also allows the description at that path', (t) => {
+  const { stack, tokenwell } = createTestStack(t, { publicUrl: 'https://tokens.example.com/a/b' })
+  tokenwell.grantToken(someRole(stack), 'orders')
+  const [{ Resource = [] } = {}] = statementsOfCaller(stack) as { Resource?: string[] }[]
+  const added = 'GET/.well-known/oauth-authorization-server/a/b/connections/orders'
+  assert.ok(Resource.includes(`${api}/$default/${added}`))
+  assert.equal(Resource.length, 5)
 })
 
 test('grantToken for a subject allows the tokens for that user alone, and for * those for each user of the connection', (t) => {

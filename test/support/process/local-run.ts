@@ -1,7 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 
 export const root = join(import.meta.dirname, '..', '..', '..')
 const start = ['infra/toolchain/run.js', 'infra/local/start.ts']
@@ -34,7 +33,10 @@ export interface ServingRun {
 }
 
 /** Runs what `npm start` runs, until it serves. It ends with the test. */
-export function startServing(t: TestContext, environment: Record<string, string>): Promise<ServingRun> {
+export function startServing(
+  t: { after(end: () => void): void },
+  environment: Record<string, string>,
+): Promise<ServingRun> {
   const child: ChildProcess = spawn(process.execPath, start, { cwd: root, env: { ...process.env, ...environment } })
   t.after(() => child.kill('SIGTERM'))
   let output = ''
