@@ -30,6 +30,7 @@ import { createSecondAttemptPolicy } from '../get-token/second-attempt.ts'
 import { createSecretsInStep } from '../get-token/secrets-in-step.ts'
 import { createTokenCache } from '../get-token/token-cache.ts'
 import type { TokenMemory } from '../get-token/token-memory.ts'
+import { createPinnedKeys } from '../key-lifecycle/pinned-keys.ts'
 import type { PublicationSigner } from '../key-lifecycle/publication-key.ts'
 import { createPublicationReader, createPublicationStore } from '../key-lifecycle/publication-store.ts'
 import { createKeyPublisher } from '../key-lifecycle/publish-keys.ts'
@@ -52,6 +53,8 @@ import { createWarmRunner, type WarmRun } from '../renewal/warm-tokens.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { createAssertionMakers } from '../signing/assertion-makers.ts'
+import type { KeyService } from '../signing/key-service.ts'
+import { createKmsSigners } from '../signing/kms-signers.ts'
 import { createSecretDates, type TlsCertificates } from '../signing/secret-dates.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
 import { createClockOffsets } from '../token-endpoint/clock-offset.ts'
@@ -80,6 +83,7 @@ export interface Ports extends StorePorts {
   readonly secrets: SecretCache
   readonly secretRotation: SecretRotation
   readonly signers: SignerCache
+  readonly keyService: KeyService
   readonly certificates: TlsCertificates
   readonly tokenEndpoint: TokenEndpoint
   readonly sealing: Sealing
@@ -152,7 +156,7 @@ export function createCallingApplication(ports: Ports & { readonly apiEndpoint: 
 export type BackgroundApplication = ReturnType<typeof createBackgroundApplication>
 
 export function createBackgroundApplication(ports: Ports) {
-  const { deployment, elements, connections, secretStore: secrets, secretRotation } = ports
+  const { deployment, elements, connections, secretStore: secrets, secretRotation, keyService } = ports
   const { store, publicationKey, events, now, random, randomId, pause, log } = ports
   const tiers = createTiers({ ...ports, budgetMilliseconds: patientBudgetMilliseconds })
   const { records, cache, fromServer, fromFleet, rejections } = tiers
@@ -168,7 +172,7 @@ export function createBackgroundApplication(ports: Ports) {
   const storedSecretsVersion = createSecretsVersion({ store, breaker, now })
   const publications = createUnrevokedPublications({ secretsVersion: storedSecretsVersion, publicationStore, now })
   const keyPublisher = createKeyPublisher({
-    ...{ elements, deployment, secrets, publicationStore, publications, now, log },
+    ...{ elements, deployment, secrets, keyService, publicationStore, publications, now, log },
   })
   const publicationSigning = createPublicationSigning({ elements, publicationStore, keyPublisher, now, pause })
   const keyRotator = createKeyRotator({
@@ -219,8 +223,8 @@ function createTokens(ports: Ports, { rejections, fromFleet }: ReturnType<typeof
 
 /** The other tiers of the token cache, and the parts that they use. */
 function createTiers(ports: Ports) {
-  const { connections, secrets, signers, tokenEndpoint, sealing, earlierRecords, budgetMilliseconds } = ports
-  const { memory, events, now, random, randomId, pause, log } = ports
+  const { connections, secrets, signers, keyService, publicationKey, tokenEndpoint, sealing, earlierRecords } = ports
+  const { budgetMilliseconds, memory, events, now, random, randomId, pause, log } = ports
 
   // The fleet.
   const breaker = createCircuitBreaker({ budgetMilliseconds, now, random, pause, log })
@@ -233,14 +237,16 @@ function createTiers(ports: Ports) {
 
   // The authorization server.
   const clockOffsets = createClockOffsets()
-  const makers = createAssertionMakers(signers)
+  const pinnedKeys = createPinnedKeys({ store: ports.store, breaker, publicationKey, now, log })
+  const kmsSigners = createKmsSigners({ keyService, pinnedKeys, now })
+  const makers = createAssertionMakers(signers, kmsSigners)
   const keys = createRequestKeySource(makers, secrets)
   const tokenClient = createTokenClient({ keys, tokenEndpoint, clockOffsets, now, randomId, random, log })
   const outcomes = createOutcomeLog(now)
   const secondAttempts = createSecondAttemptPolicy({ keys, clockOffsets, secrets, log })
   const fromServer = createFromServer({
     ...{ connections, cache, outcomes, now, random, pause, log },
-    secretsInStep: createSecretsInStep({ secretsVersion, secrets, signers }),
+    secretsInStep: createSecretsInStep({ secretsVersion, secrets, signers, kmsSigners }),
     coolDownPolicy: createCoolDownPolicy({ coolDowns, secrets, log }),
     attempts: createAttempts({ tokenClient, secondAttempts, now }),
     localTokens: createLocalTokens({ makers, now, random, randomId, log }),

@@ -13,6 +13,7 @@ export type Variables = Readonly<Record<string, string | undefined>>
 export interface Environment {
   readonly deployment: Deployment
   readonly elements: ElementsPlace
+  /** With `secrets-manager`, the keys of a keyStore whose location begins with `kms:` are in AWS KMS. Otherwise they are files. */
   readonly secrets: SecretsPlace
   readonly cache: CacheSettings
   readonly earlierRecords: EarlierRecords
@@ -20,7 +21,10 @@ export interface Environment {
   readonly memoryMaximumSeconds: number
   readonly events: EventsPlace
   readonly deadLetters: DeadLettersPlace
-  /** Where the key for publications is. */
+  /**
+   * Where the key for publications is. Functions that sign with keys in KMS read the published keys and verify them with it, so that
+   * they need it too.
+   */
   readonly publicationKey: PublicationKeyPlace
   readonly logDetail: LogDetail
   /** The ARN of the role for which AWS signs identity tokens of the stage. The role of a connection has its name, `-` and the connection's. */

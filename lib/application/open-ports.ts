@@ -5,6 +5,7 @@ import { createSignerCache } from '../signing/signer-cache.ts'
 import type { Ports } from './application.ts'
 import type { Environment } from './environment.ts'
 import { openCertificates, openElements, openEvents, openSecretRotation, openTokenEndpoint } from './open-adapters.ts'
+import { openKeyService } from './open-key-service.ts'
 import { openStorePorts } from './open-store-ports.ts'
 
 const memoryLimits = { maximumTokens: 10_000, maximumBytes: 64 * 1024 * 1024 }
@@ -23,6 +24,7 @@ export function openPorts(environment: Environment): Ports {
     connections: createConnectionCache({ elements, deployment, fingerprints, now, pause, log }),
     secretRotation: openSecretRotation(places.secrets, stage),
     signers: createSignerCache(secrets, now),
+    keyService: openKeyService(places.secrets),
     certificates: openCertificates(secrets),
     tokenEndpoint: openTokenEndpoint(secrets, now),
     memory: createTokenMemory(memoryLimits, randomId()),

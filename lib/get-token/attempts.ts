@@ -2,6 +2,7 @@ import { type CallerRequest, isOwnRequest, type Token } from '../access-token/to
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import { claimsFromRequestOf, type ServedConnection } from '../configuration/connection.ts'
 import { type Lease, LeaseLostError } from '../fleet/lease.ts'
+import { KeyServiceError } from '../signing/key-service.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 import type { RequestKeys } from '../token-endpoint/request-keys.ts'
 import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
@@ -65,7 +66,8 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
         } catch (secondError) {
           secondAttempts.noteUseless(connection, second)
           // The refusal of the current key and the unadjusted clock tells the operator more.
-          const isUseless = mayHelp(secondError, isOwn) || secondError instanceof KeyStoreError
+          const isOfKey = secondError instanceof KeyStoreError || secondError instanceof KeyServiceError
+          const isUseless = mayHelp(secondError, isOwn) || isOfKey
           throw second.kind !== 'repeat' && isUseless ? error : secondError
         }
       }

@@ -2,6 +2,7 @@ import type { ServedConnection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
+import { KeyServiceError } from '../signing/key-service.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 import { type ClockOffsets, longestOffsetMilliseconds } from '../token-endpoint/clock-offset.ts'
 import type { RequestKeySource, RequestKeys } from '../token-endpoint/request-keys.ts'
@@ -89,7 +90,8 @@ async function unlessUnusable<T>(look: () => Promise<T>): Promise<T | undefined>
   try {
     return await look()
   } catch (error) {
-    if (error instanceof SecretError || error instanceof KeyStoreError) return undefined
+    if (error instanceof SecretError || error instanceof KeyStoreError || error instanceof KeyServiceError)
+      return undefined
     throw error
   }
 }

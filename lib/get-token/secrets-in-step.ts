@@ -1,5 +1,6 @@
 import type { SecretsVersion } from '../fleet/secrets-version.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
+import type { KmsSigners } from '../signing/kms-signers.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
 
 /** Keeps the secrets of this process in step with those of the fleet. */
@@ -9,8 +10,9 @@ export function createSecretsInStep(dependencies: {
   readonly secretsVersion: SecretsVersion
   readonly secrets: SecretCache
   readonly signers: SignerCache
+  readonly kmsSigners: KmsSigners
 }) {
-  const { secretsVersion, secrets, signers } = dependencies
+  const { secretsVersion, secrets, signers, kmsSigners } = dependencies
   let knownVersion: string | undefined
   let mayHoldOlder = false
 
@@ -21,9 +23,15 @@ export function createSecretsInStep(dependencies: {
      */
     async refresh(): Promise<void> {
       const state = await secretsVersion.read()
-      if (state) signers.revoke(state.revocations)
+      if (state) {
+        signers.revoke(state.revocations)
+        kmsSigners.revoke(state.revocations)
+      }
       if (state && state.version !== knownVersion) {
-        if (mayHoldOlder) secrets.readAllAgain()
+        if (mayHoldOlder) {
+          secrets.readAllAgain()
+          kmsSigners.readAllAgain()
+        }
         knownVersion = state.version
       }
       mayHoldOlder = true

@@ -1,15 +1,15 @@
 import { createHash, type KeyObject, verify } from 'node:crypto'
-import { isJsonObject, parseJson } from '../base/decoding.ts'
+import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import { signatureAlgorithms } from '../configuration/signature-algorithm.ts'
 import { type WithLaterFields, withLaterFields } from '../fleet/later-fields.ts'
 import type { RecordFields, StoredRecord } from '../fleet/record-store.ts'
 import { readPublicJwk } from '../signing/public-jwk.ts'
 import type { PublicationSigner } from './publication-key.ts'
-import { keysOf, type Publication, type PublishedKey } from './published-keys.ts'
+import { keysOf, type Pin, type Publication, type PublishedKey } from './published-keys.ts'
 
 /*
  * The record of a publication. The field `jwks` is a JWK set (RFC 7517 section 5): each key has its public members and Tokenwell's
- * `publishedAt` and `until`. For a shared key, the field `sharedKey` holds the algorithm instead. `dueAt` is `tryAt`.
+ * `publishedAt` and `until`, and for a key in KMS `keyArn`, `signsFrom` and `signsUntil`. For a shared key, the field `sharedKey` holds the algorithm instead. `dueAt` is `tryAt`.
  * `signature` covers all fields, `signedAt` and the name of the jwtBuilder. An attacker who can write records can therefore neither
  * publish a key nor move a publication to another jwtBuilder.
  */
@@ -70,7 +70,7 @@ type Content = Pick<StoredRecord, 'dueAt' | 'fields'>
 function contentOf(publication: Publication): Content {
   if (publication.kind === 'shared_key') return { fields: { sharedKey: publication.algorithm } }
   const { keys, tryAt } = publication
-  const shown = keys.map(({ jwk, publishedAt, until }) => ({ ...readPublicJwk(jwk), publishedAt, until }))
+  const shown = keys.map(({ jwk, publishedAt, until, pin }) => ({ ...readPublicJwk(jwk), publishedAt, until, ...pin }))
   return { ...(tryAt !== undefined && { dueAt: tryAt }), fields: { jwks: JSON.stringify({ keys: shown }) } }
 }
 
@@ -123,11 +123,18 @@ function readKey(value: unknown, signedAt: number): PublishedKey | undefined {
   const jwk = readPublicJwk(value)
   if (!jwk || !isJsonObject(value)) return undefined
   const { publishedAt, until } = value
+  const pin = readPin(value)
   return {
     jwk,
     publishedAt: typeof publishedAt === 'number' ? Math.min(publishedAt, signedAt) : signedAt,
     ...(typeof until === 'number' && { until }),
+    ...(pin && { pin }),
   }
+}
+
+function readPin({ keyArn, signsFrom, signsUntil }: JsonObject): Pin | undefined {
+  if (typeof keyArn !== 'string' || typeof signsFrom !== 'number') return undefined
+  return { keyArn, signsFrom, ...(typeof signsUntil === 'number' && { signsUntil }) }
 }
 
 function listedKeys(jwks: RecordFields[string] | undefined): readonly unknown[] {

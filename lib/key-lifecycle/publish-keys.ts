@@ -7,10 +7,20 @@ import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { Log } from '../log/log-event.ts'
 import { SecretError, type SecretStore } from '../secret/secret-store.ts'
-import { KeyServiceError } from '../signing/key-service.ts'
-import { currentKey, type KeyAge, KeyStoreError, keyAge, type SigningKey, stagedKey } from '../signing/signing-key.ts'
+import { ownerOf } from '../signing/key-revocation.ts'
+import { type KeyService, KeyServiceError } from '../signing/key-service.ts'
+import {
+  currentKey,
+  type KeyAge,
+  KeyStoreError,
+  keyAge,
+  type SigningKey,
+  stagedKey,
+  type Times,
+} from '../signing/signing-key.ts'
 import { readGeneratedKeys, readSigningKeys } from '../signing/signing-secret.ts'
 import { aheadMillisecondsOf } from './plan-keys.ts'
+import { type KmsBuilder, type PinnedPlan, planPinnedKeys } from './plan-pinned-keys.ts'
 import type { SignedPublication } from './publication-record.ts'
 import type { PublicationStore } from './publication-store.ts'
 import { keysOf, keysToPublish, nextPublication, type Publication } from './published-keys.ts'
@@ -24,6 +34,7 @@ export interface KeyPublisherDependencies {
   readonly deployment: Deployment
   /** Reads from the store each time, not from a cache. */
   readonly secrets: SecretStore
+  readonly keyService: KeyService
   readonly publicationStore: PublicationStore
   readonly publications: UnrevokedPublications
   readonly now: () => number
@@ -37,18 +48,25 @@ export interface KeyPublisherDependencies {
 const buildersAtATime = 25
 
 export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
-  const { elements, deployment, secrets, publicationStore, publications, now, log } = dependencies
+  const { elements, deployment, secrets, keyService, publicationStore, publications, now, log } = dependencies
 
   async function publishKeysOf(jwtBuilder: string, store: ElementStore, deadline: number): Promise<void> {
     const builder = await resolveBuilderKey(store, deployment, jwtBuilder)
-    let signingKeys: readonly SigningKey[] = []
+    let signingKeys: readonly Times[] = []
 
     const published = await publications.change(
-      builder?.key ?? { jwtBuilder },
+      builder ? ownerOf(builder.key) : { jwtBuilder },
       async (before, revoked) => {
+        if (isKmsBuilder(builder)) {
+          const ofAlias = await keyService.publicKey(builder.key.kmsAlias)
+          const plan = planPinnedKeys(builder, ofAlias, before, revoked, now())
+          signingKeys = plan.keys.flatMap(({ pin }) => pin ?? [])
+          return publicationOfKms(before, builder, plan, now())
+        }
         const keys = await readKeys(secrets, builder)
-        signingKeys = keys.filter(({ keyId }) => !revoked.has(keyId))
-        return publicationAfter(before, builder, signingKeys, now())
+        const unrevoked = keys.filter(({ keyId }) => !revoked.has(keyId))
+        signingKeys = unrevoked
+        return publicationAfter(before, builder, unrevoked, now())
       },
       deadline,
     )
@@ -113,6 +131,7 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
      * jwtBuilders had their turn.
      * @param deadline milliseconds since the epoch
      * @throws {SecretError}
+     * @throws {KeyServiceError}
      * @throws {ElementStoreError}
      * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}
@@ -146,25 +165,38 @@ function publicationAfter(
   return nextPublication(before, { keys, signsFrom, assertionSeconds, aheadMilliseconds }, now)
 }
 
+function isKmsBuilder(builder: BuilderKey | undefined): builder is KmsBuilder {
+  return builder !== undefined && isInKms(builder.key)
+}
+
+function publicationOfKms(
+  before: Publication | undefined,
+  { assertionSeconds, key: { publishAheadSeconds } }: KmsBuilder,
+  plan: PinnedPlan,
+  now: number,
+): Publication | 'unchanged' {
+  return nextPublication(before, { ...plan, assertionSeconds, aheadMilliseconds: publishAheadSeconds * 1000 }, now)
+}
+
 /** An empty list if the jwtBuilder was deleted or signs with a shared key. */
 async function readKeys(secrets: SecretStore, builder: BuilderKey | undefined): Promise<readonly SigningKey[]> {
   if (!builder || isSharedKeyAlgorithm(builder.algorithm)) return []
   const { key } = builder
-  if (isInKms(key)) throw new KeyServiceError(key.kmsAlias, 'cannot be published yet.')
+  if (isInKms(key)) return []
   const { location, generated } = key
   const secret = await secrets.get(location)
   return generated ? readGeneratedKeys(location, secret) : readSigningKeys(location, secret)
 }
 
-function ageOf(builder: BuilderKey | undefined, keys: readonly SigningKey[], now: number): Partial<KeyAge> {
+function ageOf(builder: BuilderKey | undefined, keys: readonly Times[], now: number): Partial<KeyAge> {
   const signsFrom = currentKey(keys, now)?.signsFrom
   return signsFrom === undefined ? {} : keyAge(signsFrom, builder && generatedKeyOf(builder.key), now)
 }
 
 /** An error that only the operator can fix. */
-type OperatorsError = ConfigurationError | KeyStoreError | SecretError
+type OperatorsError = ConfigurationError | KeyStoreError | KeyServiceError | SecretError
 
 function isForOperators(error: unknown): error is OperatorsError {
-  if (error instanceof SecretError) return !error.isPassing
+  if (error instanceof SecretError || error instanceof KeyServiceError) return !error.isPassing
   return error instanceof ConfigurationError || error instanceof KeyStoreError
 }

@@ -25,6 +25,16 @@ export interface PublishedKey {
   readonly publishedAt: number
   /** When the last assertion that the key signed has expired. Absent while the key signs or certainly will. */
   readonly until?: number
+  /** For a key in KMS. It is never served. */
+  readonly pin?: Pin
+}
+
+/** Which KMS key signs, and when. Milliseconds since the epoch. */
+export interface Pin {
+  readonly keyArn: string
+  readonly signsFrom: number
+  /** Absent as long as no next key will replace it. */
+  readonly signsUntil?: number
 }
 
 /** A public key that must be published. */
@@ -32,6 +42,7 @@ export interface KeyToPublish {
   readonly jwk: PublicJwk
   /** Absent while the key signs or certainly will. */
   readonly until?: number
+  readonly pin?: Pin
 }
 
 export interface PublicationMoment {
@@ -69,21 +80,21 @@ export function republish(
   })
   const leaving = visible
     .filter(({ jwk }) => !keys.some((key) => key.jwk.kid === jwk.kid))
-    .map((key) => ({ ...key, until: key.until ?? atLeastUntil }))
+    .map(({ pin: _signsNoLonger, ...key }) => ({ ...key, until: key.until ?? atLeastUntil }))
   return [...staying.filter(({ until = Infinity }) => now < until), ...leaving]
 }
 
 function publishedKey(
   known: PublishedKey | undefined,
-  { jwk, until }: KeyToPublish,
+  { until, ...key }: KeyToPublish,
   now: number,
   atLeastUntil: number,
 ): PublishedKey {
   const publishedAt = Math.min(known?.publishedAt ?? now, now)
-  if (until === undefined) return { jwk, publishedAt }
-  if (!known) return { jwk, publishedAt, until }
+  if (until === undefined) return { ...key, publishedAt }
+  if (!known) return { ...key, publishedAt, until }
   // A key without an end may have signed until now, whatever end was planned for it.
-  return { jwk, publishedAt, until: Math.max(until, known.until ?? atLeastUntil) }
+  return { ...key, publishedAt, until: Math.max(until, known.until ?? atLeastUntil) }
 }
 
 function isSameKey({ x5c: _x5c, ...a }: PublicJwk, { x5c: _otherX5c, ...b }: PublicJwk): boolean {

@@ -1,6 +1,6 @@
 import { type AssertionConfiguration, isInKms, isSignedByTokenwell } from '../configuration/assertion-configuration.ts'
 import { type AssertionMaker, createSignedAssertions } from './assertion.ts'
-import { KeyServiceError } from './key-service.ts'
+import type { KmsSigners } from './kms-signers.ts'
 import type { SecretUse } from './secret-use.ts'
 import type { SignerCache } from './signer-cache.ts'
 import { WebIdentityError } from './web-identity.ts'
@@ -15,7 +15,7 @@ export interface AssertionPurpose {
 /** Finds the key of an assertion, or the role that AWS vouches for. */
 export type AssertionMakers = ReturnType<typeof createAssertionMakers>
 
-export function createAssertionMakers(signers: SignerCache) {
+export function createAssertionMakers(signers: SignerCache, kmsSigners: KmsSigners) {
   return {
     /**
      * @throws {SecretError} when the secret of the key can't be read
@@ -26,14 +26,19 @@ export function createAssertionMakers(signers: SignerCache) {
     async current(assertion: AssertionConfiguration, { use }: AssertionPurpose): Promise<AssertionMaker> {
       if (!isSignedByTokenwell(assertion)) throw new WebIdentityError(assertion.awsWebIdentity, 'It has no use yet.')
       const { key, algorithm } = assertion
-      if (isInKms(key)) throw new KeyServiceError(key.kmsAlias, 'does not sign yet.')
-      return createSignedAssertions(assertion, await signers.current(key, algorithm, use))
+      const signer = isInKms(key)
+        ? await kmsSigners.current(key, algorithm)
+        : await signers.current(key, algorithm, use)
+      return createSignedAssertions(assertion, signer)
     },
 
     /** With the key before the current one. Undefined if no other key signed before. Throws as `current`. */
     async previous(assertion: AssertionConfiguration, { use }: AssertionPurpose): Promise<AssertionMaker | undefined> {
-      if (!isSignedByTokenwell(assertion) || isInKms(assertion.key)) return undefined
-      const signer = await signers.previous(assertion.key, assertion.algorithm, use)
+      if (!isSignedByTokenwell(assertion)) return undefined
+      const { key, algorithm } = assertion
+      const signer = isInKms(key)
+        ? await kmsSigners.previous(key, algorithm)
+        : await signers.previous(key, algorithm, use)
       return signer && createSignedAssertions(assertion, signer)
     },
   }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { isInKms, type JwtConfiguration, type KeyReference } from '../configuration/assertion-configuration.ts'
 import type { Secret } from '../secret/secret.ts'
+import { KeyServiceError } from './key-service.ts'
 import type { Signer } from './signer.ts'
 import { KeyStoreError } from './signing-key.ts'
 
@@ -112,7 +113,7 @@ export interface JoseHeader {
   readonly [member: string]: unknown
 }
 
-/** @throws {KeyStoreError} when the elements ask for a certificate or its thumbprint and the key has no certificate */
+/** @throws {KeyStoreError} or {KeyServiceError} when the elements ask for a certificate or its thumbprint and the key has no certificate */
 export function createHeader(assertion: JwtConfiguration, signer: Signer): JoseHeader {
   const { algorithm, type, certificateThumbprint, hasCertificateChain, header, omitted } = assertion
   return {
@@ -125,26 +126,28 @@ export function createHeader(assertion: JwtConfiguration, signer: Signer): JoseH
   }
 }
 
-function keyNameOf(key: KeyReference): string {
-  return isInKms(key) ? key.kmsAlias : key.location
-}
-
 /** RFC 7515 section 4.1.6: the certificate of the key is the first. */
 function certificateChain({ key }: JwtConfiguration, { certificateChain: chain }: Signer): readonly string[] {
   if (chain) return chain
-  throw new KeyStoreError(
-    keyNameOf(key),
-    'holds no certificate, but x5c is true. Add the certificate and its chain beside the key, or take x5c out.',
-  )
+  throw noCertificate(key, 'x5c is true', 'take x5c out')
 }
 
 function thumbprint({ certificateThumbprint, key }: JwtConfiguration, { certificate }: Signer): string {
   if (!certificate)
-    throw new KeyStoreError(
-      keyNameOf(key),
-      `holds no certificate, but certificateThumbprint is ${certificateThumbprint}. Add the certificate beside the key, or set certificateThumbprint to none.`,
-    )
+    throw noCertificate(key, `certificateThumbprint is ${certificateThumbprint}`, 'set certificateThumbprint to none')
   return certificateThumbprint === 'x5t' ? certificate.sha1Thumbprint : certificate.sha256Thumbprint
+}
+
+function noCertificate(key: KeyReference, wanted: string, otherwise: string): KeyStoreError | KeyServiceError {
+  return isInKms(key)
+    ? new KeyServiceError(
+        key.kmsAlias,
+        `has no certificate, but ${wanted}. Write it with its chain into certificate of the keyStore, or ${otherwise}.`,
+      )
+    : new KeyStoreError(
+        key.location,
+        `holds no certificate, but ${wanted}. Add the certificate and its chain beside the key, or ${otherwise}.`,
+      )
 }
 
 /** The thumbprint of the certificate in the header, for a log. Undefined without a certificate. */

@@ -31,28 +31,32 @@ export function whyUnfit(
 }
 
 /**
- * Why this private key can't sign with that algorithm (RFC 7518 section 3, RFC 8037): the key that was found and the key that is
- * needed. Completes "The secret …". Undefined if the two match.
+ * Why this key can't sign with that algorithm (RFC 7518 section 3, RFC 8037): the key that was found and the key that is
+ * needed. Completes "The secret …", or with the verb `is` "The KMS key …". Undefined if the two match.
  */
-export function keyAlgorithmMismatch(key: KeyObject, algorithm: SignatureAlgorithm): string | undefined {
-  const found = describeKey(key)
+export function keyAlgorithmMismatch(
+  key: KeyObject,
+  algorithm: SignatureAlgorithm,
+  verb: 'holds' | 'is' = 'holds',
+): string | undefined {
+  const found = `${verb} ${describeKey(key)}`
   const type = key.asymmetricKeyType
   if (isSharedKeyAlgorithm(algorithm))
-    return `holds ${found}, but ${algorithm} needs a shared key. Name its secret in sharedKey.`
+    return `${found}, but ${algorithm} needs a shared key. Name its secret in sharedKey.`
   if (isRsaAlgorithm(algorithm)) {
     // jose refuses RSA-PSS keys: a JWK can't express their restriction to PSS and a digest.
-    if (type === 'rsa-pss') return `holds ${found}, but ${algorithm} needs an RSA key that is not restricted to PSS.`
-    if (type !== 'rsa') return `holds ${found}, but ${algorithm} needs an RSA key.`
+    if (type === 'rsa-pss') return `${found}, but ${algorithm} needs an RSA key that is not restricted to PSS.`
+    if (type !== 'rsa') return `${found}, but ${algorithm} needs an RSA key.`
     const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
-    return bits < minimumRsaBits ? `holds ${found}, but ${algorithm} needs at least ${minimumRsaBits} bits.` : undefined
+    return bits < minimumRsaBits ? `${found}, but ${algorithm} needs at least ${minimumRsaBits} bits.` : undefined
   }
   if (isEdwardsAlgorithm(algorithm))
-    return type === 'ed25519' ? undefined : `holds ${found}, but ${algorithm} needs an Ed25519 key.`
+    return type === 'ed25519' ? undefined : `${found}, but ${algorithm} needs an Ed25519 key.`
 
   const curve = (curves as Partial<Record<SignatureAlgorithm, string>>)[algorithm]
   if (type === 'ec' && key.asymmetricKeyDetails?.namedCurve === curve) return undefined
   const neededCurve = curve ? curveNames[curve] : 'another curve'
-  return `holds ${found}, but ${algorithm} needs an EC key on ${neededCurve}.`
+  return `${found}, but ${algorithm} needs an EC key on ${neededCurve}.`
 }
 
 /** Such as `a 2048 bit RSA key` or `an EC key on P-256`. */

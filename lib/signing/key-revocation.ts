@@ -1,4 +1,4 @@
-import type { KeyReference } from '../configuration/assertion-configuration.ts'
+import { type KeyReference, locationOf } from '../configuration/assertion-configuration.ts'
 
 /** A key that the operator has revoked: no instance signs with it, and it is not published. */
 export interface KeyRevocation {
@@ -12,6 +12,10 @@ export interface KeyRevocation {
 
 /** The jwtBuilder of a key. For a deleted jwtBuilder only its name is known. */
 export type KeyOwner = Pick<KeyReference, 'jwtBuilder' | 'revoked'> & { readonly location?: string }
+
+export function ownerOf(key: KeyReference): KeyOwner {
+  return { ...key, location: locationOf(key) }
+}
 
 /** The keys of an owner that an event or its element has revoked. The same `kid` in another secret is another key. */
 export function revokedKeysOf(

@@ -10,7 +10,6 @@ export interface KeyService {
    */
   publicKey(alias: string): Promise<ServiceKey>
   /**
-   * @param digest of the signing input (RFC 7515 section 5.1), by the hash of the algorithm
    * @returns the signature as the service makes it: for ECDSA in DER
    * @throws {KeyServiceError}
    */
@@ -28,7 +27,10 @@ export interface SignRequest {
   readonly alias: string
   readonly keyArn: string
   readonly algorithm: SignatureAlgorithm
-  readonly digest: Uint8Array
+  /** The signing input (RFC 7515 section 5.1). */
+  readonly message: Uint8Array
+  /** The digest of the message by the hash of the algorithm. Absent for Ed25519, which signs the message itself (RFC 8032). */
+  readonly digest?: Uint8Array
 }
 
 /** The key service does not sign, or does not show the public key. */
@@ -42,7 +44,9 @@ export class KeyServiceError extends TokenwellError {
   }
 
   override get publicMessage(): string {
-    return `The key of this connection cannot be used. ${operatorFindsReason}`
+    return this.passes
+      ? 'The key of this connection cannot be used at the moment.'
+      : `The key of this connection cannot be used. ${operatorFindsReason}`
   }
 
   override get isPassing(): boolean {

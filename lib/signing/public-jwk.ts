@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { isJsonObject } from '../base/decoding.ts'
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { SigningKey } from './signing-key.ts'
@@ -45,9 +45,17 @@ export function publicHalf(
   algorithm: SignatureAlgorithm,
   now: number,
 ): PublicJwk | undefined {
+  return publicJwkOf({ publicKey: createPublicKey(privateKey), keyId, certificates }, algorithm, now)
+}
+
+export function publicJwkOf(
+  { publicKey, keyId, certificates }: Pick<SigningKey, 'keyId' | 'certificates'> & { readonly publicKey: KeyObject },
+  algorithm: SignatureAlgorithm,
+  now: number,
+): PublicJwk | undefined {
   const isValid = certificates.every(({ validFromDate, validToDate }) => +validFromDate <= now && now <= +validToDate)
   return readPublicJwk({
-    ...createPublicKey(privateKey).export({ format: 'jwk' }),
+    ...publicKey.export({ format: 'jwk' }),
     kid: keyId,
     use: 'sig',
     alg: algorithm,

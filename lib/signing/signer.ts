@@ -28,18 +28,26 @@ export function createLocalSigner(
   key: KeyObject,
   { keyId, certificates = [] }: Partial<Pick<SigningKey, 'keyId' | 'certificates'>>,
 ): Signer {
-  const [certificate] = certificates
   return {
     ...(keyId !== undefined && { keyId }),
-    ...(certificate && {
-      certificate: thumbprintsOf(certificate),
-      certificateChain: certificates.map(({ raw }) => raw.toString('base64')),
-    }),
+    ...certificateMembers(certificates),
     async sign(header, claims) {
       // SignJWT would rewrite claims. jose converts a KeyObject once for each algorithm and caches the result.
       const payload = new TextEncoder().encode(JSON.stringify(claims))
       return new Secret(await new CompactSign(payload).setProtectedHeader(header).sign(key))
     },
+  }
+}
+
+/** What a signer shows of the certificate of its key, and of the chain after it. */
+export function certificateMembers(
+  certificates: readonly X509Certificate[],
+): Pick<Signer, 'certificate' | 'certificateChain'> {
+  const [certificate] = certificates
+  if (!certificate) return {}
+  return {
+    certificate: thumbprintsOf(certificate),
+    certificateChain: certificates.map(({ raw }) => raw.toString('base64')),
   }
 }
 

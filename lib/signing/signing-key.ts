@@ -78,8 +78,8 @@ export function assertionDrainMilliseconds(assertionSeconds: number): number {
 }
 
 /** The `kid` that z/OS Connect gives a key of a key store: base64url(SHA-256(SubjectPublicKeyInfo)). */
-export function keyIdOf(privateKey: KeyObject): string {
-  const publicKeyInfo = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
+export function keyIdOf(key: KeyObject): string {
+  const publicKeyInfo = (key.type === 'public' ? key : createPublicKey(key)).export({ type: 'spki', format: 'der' })
   return createHash('sha256').update(publicKeyInfo).digest('base64url')
 }
 

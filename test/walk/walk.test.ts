@@ -41,7 +41,17 @@ const ports = {
     'lib/application/open-adapters.ts: noBus',
     'lib/application/open-adapters.ts: openEvents',
   ],
+  KeyService: [
+    'lib/adapters/aws/kms-key-service.ts: kmsKeyService',
+    'lib/adapters/files/file-key-service.ts: fileKeyService',
+    'lib/application/open-key-service.ts: openKeyService',
+  ],
   Lease: ['lib/fleet/lease.ts: createLease', 'lib/fleet/lease.ts: unsharedLease'],
+  PublicationKey: [
+    'lib/adapters/aws/kms-publication-key.ts: kmsPublicationKey',
+    'lib/adapters/files/file-publication-key.ts: filePublicationKey',
+    'lib/application/open-publication-key.ts: openPublicationKey',
+  ],
   RecordStore: [
     'lib/adapters/aws/dynamodb-records.ts: dynamodbRecords',
     'lib/adapters/process/memory-records.ts: memoryRecords',
@@ -59,6 +69,7 @@ const ports = {
     'lib/adapters/files/file-secrets.ts: fileSecrets',
     'lib/application/open-store.ts: openSecrets',
   ],
+  Signer: ['lib/signing/kms-signers.ts: signerOf', 'lib/signing/signer.ts: createLocalSigner'],
   TokenEndpoint: [
     'lib/adapters/http/undici-token-endpoint.ts: undiciTokenEndpoint',
     'lib/application/open-adapters.ts: openTokenEndpoint',

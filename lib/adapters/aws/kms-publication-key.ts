@@ -3,7 +3,8 @@ import { GetPublicKeyCommand, KMSClient, SignCommand } from '@aws-sdk/client-kms
 import { createLazy } from '../../base/single-flight.ts'
 import { PublicationKeyError, type PublicationSigner } from '../../key-lifecycle/publication-key.ts'
 import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts'
-import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+import { reasonOfAwsFailure } from './aws-failure.ts'
+import { classifyKmsFailure } from './kms-failure.ts'
 
 export interface KmsPublicationKeySettings {
   /** The id, ARN or alias (`alias/...`) of the key. */
@@ -71,18 +72,15 @@ function readPublicKey(keyId: string, spki: Uint8Array | undefined): KeyObject {
   )
 }
 
-/** Error names that only KMS has. */
-const missing = ['NotFoundException']
-const denied = ['DisabledException', 'KMSInvalidStateException', 'InvalidKeyUsageException']
-const unreachable = ['KMSInternalException', 'DependencyTimeoutException', 'KeyUnavailableException']
-
 /** Only the name of the original is kept. */
 function describeKmsFailure(error: unknown, keyId: string, action: string): unknown {
   const reason = reasonOfAwsFailure(error)
-  switch (classify(error, reason)) {
+  switch (classifyKmsFailure(error)) {
     case 'missing':
       return new PublicationKeyError(`The KMS key ${keyId} does not exist in this account and region. Create it.`)
     case 'denied':
+    case 'unusable':
+    case 'wrong_kind':
       return new PublicationKeyError(
         `The KMS key ${keyId} cannot be used (${reason}). Allow ${action} on it, and check that it is enabled and that its key usage is SIGN_VERIFY.`,
       )
@@ -102,9 +100,3 @@ function describeKmsFailure(error: unknown, keyId: string, action: string): unkn
 }
 
 const passing = { isPassing: true }
-
-function classify(error: unknown, reason: string) {
-  if (missing.includes(reason)) return 'missing'
-  if (denied.includes(reason)) return 'denied'
-  return unreachable.includes(reason) ? 'unreachable' : classifyAwsFailure(error)
-}

@@ -19,11 +19,13 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
+import type { KeyService } from '../../../lib/signing/key-service.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
 import { createSignerCache, type SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { withDefaultPorts } from '../../support/virtual/default-ports.ts'
+import { noKeyService } from '../../support/virtual/key-services.ts'
 import { createVirtualSecrets } from '../../support/virtual/secret-stores.ts'
 import { changeableElements, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { type VirtualEndpoint, type VirtualRequest, virtualTokenEndpoint } from '../../support/virtual/virtual-ports.ts'
@@ -39,6 +41,8 @@ export interface FleetThatSignsOptions {
   readonly more?: RawElements
   readonly endpoint?: VirtualEndpoint
   readonly wrapStore?: (store: RecordStore) => RecordStore
+  /** Without it no key is in KMS. */
+  readonly keyService?: KeyService
 }
 
 const privateKey = generateKey('ES256', 0)
@@ -52,7 +56,13 @@ export function keySet(...kids: readonly string[]): string {
 
 /** Four instances that sign, one that rotates keys and answers events, and one that serves the published keys. */
 export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
-  const { changes = {}, more = {}, endpoint = () => virtualToken(), wrapStore = (each) => each } = options
+  const {
+    changes = {},
+    more = {},
+    endpoint = () => virtualToken(),
+    wrapStore = (each) => each,
+    keyService = noKeyService,
+  } = options
   const time = createVirtualTime()
   const { now, pause } = time
   const store = wrapStore(memoryRecords({ maximumRecords: 1_000 }))
@@ -72,7 +82,17 @@ export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
     const log = (event: LogEvent) => void events.push(event)
     return withDefaultPorts({
       connections: createConnectionCache({ elements, deployment: localDeployment, fingerprints, now, pause, log }),
-      ...{ elements, store, now, pause, log, secretStore: secrets, secretRotation: secrets, secrets: cached },
+      ...{
+        elements,
+        store,
+        now,
+        pause,
+        log,
+        keyService,
+        secretStore: secrets,
+        secretRotation: secrets,
+        secrets: cached,
+      },
       signers: namingSigners(createSignerCache(cached, now)),
       tokenEndpoint: virtualTokenEndpoint(endpoint, requests, time, 50),
       memoryMaximumSeconds: 30,

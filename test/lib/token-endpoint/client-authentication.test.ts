@@ -9,6 +9,7 @@ import { authenticateClient, type ClientCredentials } from '../../../lib/token-e
 import { createRequestKeySource } from '../../../lib/token-endpoint/request-keys.ts'
 import { resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { noKmsSigners } from '../../support/virtual/key-services.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
@@ -20,7 +21,7 @@ async function authenticate(connection: ServedConnection, text: string): Promise
     Date.now,
   )
   const { client } = await createRequestKeySource(
-    createAssertionMakers(createSignerCache(secrets, Date.now)),
+    createAssertionMakers(createSignerCache(secrets, Date.now), noKmsSigners),
     secrets,
   ).current(connection)
   return authenticateClient(connection.clientId, client, moment)

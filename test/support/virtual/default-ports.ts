@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import '../../../lib/admission/unknown-parameters.ts'
 import '../../../lib/configuration/advice.ts'
 import '../../../lib/configuration/inspect-elements.ts'
+import '../../../lib/key-lifecycle/publication-record.ts'
 import '../../../lib/signing/secret-dates.ts'
 import '../../../lib/token-endpoint/answer-without-token.ts'
 import '../../../lib/token-endpoint/auth-token-answer.ts'
@@ -16,6 +17,7 @@ import { createAuthenticRecords } from '../../../lib/fleet/authentic-records.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
 import { localDeployment } from '../elements/element-store.ts'
+import { noKeyService } from './key-services.ts'
 import { thePublicationKey } from './publications.ts'
 import { someTokenMemory } from './some-token.ts'
 
@@ -31,6 +33,7 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
     elements: noElements,
     secretStore: ports.secrets,
     certificates: { trusted: async () => [], presented: async () => [] },
+    keyService: noKeyService,
     secretRotation: { open: () => Promise.reject(new Error('nothing is rotated here')) },
     store: memoryRecords({ maximumRecords: 1_000 }),
     sealing: withoutSealing(new Uint8Array(32)),
