@@ -21,6 +21,7 @@ const order = [
   'key-lifecycle',
   'get-token',
   'admission',
+  'discovery',
   'fleet',
   'token-endpoint',
   'access-token',

@@ -73,7 +73,7 @@ function describeServer({ clientId, clientAuthentication, authorizationServer }:
   return {
     client_id: clientId,
     client_authentication: clientAuthentication.method,
-    token_endpoint: authorizationServer.tokenEndpoint,
+    ...(authorizationServer.tokenEndpoint && { token_endpoint: authorizationServer.tokenEndpoint }),
     ...(authorizationServer.issuer && { issuer: authorizationServer.issuer }),
   }
 }

@@ -8,6 +8,7 @@ import {
   type JwtOfSecret,
 } from '../../lib/configuration/assertion-configuration.ts'
 import {
+  addressOf,
   assertionsOfGrant,
   type ServedConnection,
   secretsInBodyOf,
@@ -35,7 +36,7 @@ export async function describeForeignClients(
   const lines = new Map<string, Set<string>>()
   for (const connection of connections) {
     const { clientId, authorizationServer } = connection
-    const client = `  client     register ${clientId} at ${authorizationServer.tokenEndpoint}:`
+    const client = `  client     register ${clientId} at ${addressOf(authorizationServer)}:`
     const facts = await factsOf(connection, workspace)
     lines.set(client, new Set([...(lines.get(client) ?? []), ...facts]))
   }
@@ -105,8 +106,11 @@ function sharedSecret(name: string, workspace: Workspace): string {
   return `client secret   Write the one that the server gives you to ${fileOf(name, workspace)}.`
 }
 
-function useOf({ authorizationServer: { id, tokenEndpoint } }: ServedConnection): SecretUse {
-  return { element: `authorizationServer/${id}`, host: new URL(tokenEndpoint).hostname }
+function useOf({ authorizationServer }: ServedConnection): SecretUse {
+  return {
+    element: `authorizationServer/${authorizationServer.id}`,
+    host: new URL(addressOf(authorizationServer)).hostname,
+  }
 }
 
 /**

@@ -38,9 +38,16 @@ export function createLocalQueue({ refreshToken }: LocalFunctions, stage: string
   }
 }
 
+const news: readonly TokenwellEvent['type'][] = [
+  'TokenRefreshed',
+  'TokenRefreshFailed',
+  'ConnectionRefused',
+  'TokenEndpointOnNewHost',
+]
+
 /** Whether an event asks for something. The other events inform operators. */
 function isRequest({ type }: TokenwellEvent): boolean {
-  return type !== 'TokenRefreshed' && type !== 'TokenRefreshFailed' && type !== 'ConnectionRefused'
+  return !news.includes(type)
 }
 
 function createMessage(body: string, attempt: number): SQSRecord {

@@ -4,7 +4,7 @@ import type { ClientMetadata } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
 import { type AssertionConfiguration, isOfSecret } from '../../lib/configuration/assertion-configuration.ts'
 import { authorizationDetails, readDetails } from '../../lib/configuration/authorization-details.ts'
-import { assertionsOfGrant, type ServedConnection } from '../../lib/configuration/connection.ts'
+import { addressOf, assertionsOfGrant, type ServedConnection } from '../../lib/configuration/connection.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import type { TlsConfiguration } from '../../lib/configuration/transport.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
@@ -29,7 +29,7 @@ async function describeClient(connection: ServedConnection, secrets: SecretStore
   const { clientId, clientAuthentication: way, grant, parameters, authorizationServer } = connection
   const use = {
     element: `authorizationServer/${authorizationServer.id}`,
-    host: new URL(authorizationServer.tokenEndpoint).hostname,
+    host: new URL(addressOf(authorizationServer)).hostname,
   }
   const detailTypes = detailTypesOf(connection)
   const common: ClientMetadata = {

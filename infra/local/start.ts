@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { Command } from 'commander'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import {
+  addressOf,
   type Connection,
   isServed,
   type TokenConnection,
@@ -187,12 +188,12 @@ function describe(connection: TokenConnection): string {
     return `  ${keyOf(authentication)}: a JWT that Tokenwell signs with ${connection.grant.assertion.algorithm}${further}`
   if (connection.grant.type === 'authToken') {
     const whose = takesPassword(connection.grant) ? ' for username and password of the request' : ''
-    return `  ${keyOf(authentication)}: a token of ${connection.authorizationServer.tokenEndpoint}${whose}${further}`
+    return `  ${keyOf(authentication)}: a token of ${addressOf(connection.authorizationServer)}${whose}${further}`
   }
   const { clientId, clientAuthentication, grant, authorizationServer } = connection
   const { method } = clientAuthentication
   const algorithm = 'assertion' in clientAuthentication ? ` with ${clientAuthentication.assertion.algorithm}` : ''
-  return `  ${grant.type} for the client ${clientId}, ${method}${algorithm}, at ${authorizationServer.tokenEndpoint}`
+  return `  ${grant.type} for the client ${clientId}, ${method}${algorithm}, at ${addressOf(authorizationServer)}`
 }
 
 /** The addresses of its token servers that are not OAuth 2.0 servers. */
@@ -200,7 +201,7 @@ function tokenServersOf(connection: Connection | undefined): readonly string[] {
   return (connection ? tokensOf(connection) : [])
     .filter(isServed)
     .filter(({ grant }) => grant.type === 'authToken')
-    .map(({ authorizationServer: { tokenEndpoint } }) => new URL(tokenEndpoint).href)
+    .map(({ authorizationServer }) => new URL(addressOf(authorizationServer)).href)
 }
 
 /** A connection with the password grant needs a user. The authorization server of the local run has one. */

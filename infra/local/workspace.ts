@@ -6,6 +6,7 @@ import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import {
+  addressOf,
   type Connection,
   isServed,
   type ServedConnection,
@@ -51,7 +52,7 @@ export async function localConnections(workspace: Workspace, issuer: string): Pr
  * @param issuer undefined if the run has no authorization server
  */
 export function isServedBy(issuer: string | undefined, token: TokenConnection): boolean {
-  return isOAuth(token) && new URL(token.authorizationServer.tokenEndpoint).origin === issuer
+  return isOAuth(token) && new URL(addressOf(token.authorizationServer)).origin === issuer
 }
 
 function isOAuth(token: TokenConnection): token is ServedConnection {

@@ -135,6 +135,12 @@ function conditionsOfTokens(own: StackMetrics['own']) {
       meaning:
         'A token answer names a host that hostFrom does not allow, or one without a public address, so no call is made. Look for api_host_refused in the log of call-api.',
     },
+    tokenEndpointsRefused: {
+      metric: own.tokenEndpointsRefused,
+      threshold: 1,
+      meaning:
+        'The metadata of an authorization server names a token endpoint on a host that the elements do not name, so no token request is sent there. Look for token_endpoint_on_new_host in the logs.',
+    },
     cacheBudgetExceeded: {
       counted: own.cacheBudgetExceeded,
       total: 'counted + cached + requested',

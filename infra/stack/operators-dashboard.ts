@@ -21,7 +21,12 @@ export class OperatorsDashboard extends Dashboard {
       graph('Token requests, milliseconds', [own.usualTokenRequest, own.slowTokenRequest]),
     )
     this.addWidgets(
-      graph('Requests without a token', [own.tokenRequestsRefused, own.tokenRequestsFailed, own.requestsFailed]),
+      graph('Requests without a token', [
+        own.tokenRequestsRefused,
+        own.tokenRequestsFailed,
+        own.tokenEndpointsRefused,
+        own.requestsFailed,
+      ]),
       graph('Degraded: cache, records, elements', [
         own.cacheBudgetExceeded,
         own.recordsNotTaken,

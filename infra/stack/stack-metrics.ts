@@ -66,6 +66,7 @@ function createOwnMetrics(stage: string) {
     slowApiCall: own('ApiCallDuration', Stats.p(99)),
     apiCallsFailed: own('ApiCallsFailed'),
     apiHostsRefused: own('ApiHostsRefused'),
+    tokenEndpointsRefused: own('TokenEndpointsRefused'),
     apiTokensRejected: own('ApiTokensRejected'),
     eventsFailed: own('EventsFailed'),
     oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),

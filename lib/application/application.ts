@@ -8,6 +8,8 @@ import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { ConnectionFilter } from '../configuration/inspect-elements.ts'
+import type { MetadataSource } from '../discovery/metadata-source.ts'
+import { createTokenEndpoints } from '../discovery/token-endpoints.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { createAuthenticRecords, type EarlierRecords } from '../fleet/authentic-records.ts'
 import { createSecretsVersionChanger } from '../fleet/change-secrets-version.ts'
@@ -86,6 +88,7 @@ export interface Ports extends StorePorts {
   readonly keyService: KeyService
   readonly certificates: TlsCertificates
   readonly tokenEndpoint: TokenEndpoint
+  readonly metadataSource: MetadataSource
   readonly sealing: Sealing
   readonly earlierRecords: EarlierRecords
   /** The limit for one call to the store while a caller waits. */
@@ -223,8 +226,8 @@ function createTokens(ports: Ports, { rejections, fromFleet }: ReturnType<typeof
 
 /** The other tiers of the token cache, and the parts that they use. */
 function createTiers(ports: Ports) {
-  const { connections, secrets, signers, keyService, publicationKey, tokenEndpoint, sealing, earlierRecords } = ports
-  const { budgetMilliseconds, memory, events, now, random, randomId, pause, log } = ports
+  const { connections, secrets, signers, keyService, publicationKey, tokenEndpoint, metadataSource } = ports
+  const { sealing, earlierRecords, budgetMilliseconds, memory, events, now, random, randomId, pause, log } = ports
 
   // The fleet.
   const breaker = createCircuitBreaker({ budgetMilliseconds, now, random, pause, log })
@@ -242,13 +245,14 @@ function createTiers(ports: Ports) {
   const makers = createAssertionMakers(signers, kmsSigners)
   const keys = createRequestKeySource(makers, secrets)
   const tokenClient = createTokenClient({ keys, tokenEndpoint, clockOffsets, now, randomId, random, log })
+  const tokenEndpoints = createTokenEndpoints({ source: metadataSource, events, now, pause, log })
   const outcomes = createOutcomeLog(now)
   const secondAttempts = createSecondAttemptPolicy({ keys, clockOffsets, secrets, log })
   const fromServer = createFromServer({
     ...{ connections, cache, outcomes, now, random, pause, log },
     secretsInStep: createSecretsInStep({ secretsVersion, secrets, signers, kmsSigners }),
     coolDownPolicy: createCoolDownPolicy({ coolDowns, secrets, log }),
-    attempts: createAttempts({ tokenClient, secondAttempts, now }),
+    attempts: createAttempts({ tokenClient, secondAttempts, tokenEndpoints, now }),
     localTokens: createLocalTokens({ makers, now, random, randomId, log }),
   })
 

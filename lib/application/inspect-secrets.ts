@@ -6,6 +6,7 @@ import { type AssertionConfiguration, isOfSecret } from '../configuration/assert
 import type { AuthTokenRequest } from '../configuration/auth-token.ts'
 import { secretsInBody } from '../configuration/body-leaf.ts'
 import {
+  addressOf,
   assertionsOfGrant,
   type Connection,
   isServed,
@@ -99,20 +100,29 @@ async function inspectApi(
 async function inspectServed(connection: ServedConnection, inspection: Inspection): Promise<readonly Finding[]> {
   const { authorizationServer } = connection
   const server = { kind: 'authorizationServer', id: authorizationServer.id } as const
+  const ofClient = await Promise.all(
+    hostsOf(authorizationServer).map((host) => inspectClient(connection, host, inspection)),
+  )
   return [
-    ...(await inspectClient(connection, server, inspection)),
+    ...(ofClient.find((found) => found.length === 0) ?? ofClient.flat()),
     ...(await inspectTransport(authorizationServer, server, inspection)),
   ]
 }
 
+/** Where secrets may be sent. Which of several hosts it is, only the metadata of the server says. */
+function hostsOf(server: ResolvedAuthorizationServer): readonly string[] {
+  return [new URL(addressOf(server)).hostname, ...('discovery' in server ? server.discovery.hosts : [])]
+}
+
 async function inspectClient(
   { clientAuthentication: way, grant, authorizationServer, authentication }: ServedConnection,
-  server: ElementReference,
+  host: string,
   inspection: Inspection,
 ): Promise<readonly Finding[]> {
   const request = grant.type === 'authToken' ? grant.request : undefined
   const isInHeader = request?.credentials.in === 'named_headers'
-  const use = { element: `authorizationServer/${server.id}`, host: new URL(authorizationServer.tokenEndpoint).hostname }
+  const server = { kind: 'authorizationServer', id: authorizationServer.id } as const
+  const use = { element: `authorizationServer/${server.id}`, host }
   return [
     ...('passwordSecret' in way
       ? await inspectPassword(way.passwordSecret, server, { use, isInHeader }, inspection)

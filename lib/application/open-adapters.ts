@@ -2,6 +2,7 @@ import { fileRotation } from '../adapters/files/file-secrets.ts'
 import { publishedBus } from '../adapters/process/published-bus.ts'
 import { createLazy } from '../base/single-flight.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
+import type { MetadataSource } from '../discovery/metadata-source.ts'
 import { type EventBus, EventBusError } from '../events/event-bus.ts'
 import type { SecretRotation } from '../key-lifecycle/rotating-secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
@@ -91,6 +92,16 @@ export function openTokenEndpoint(secrets: SecretCache, now: () => number): Toke
 
 async function importTokenEndpoint(secrets: SecretCache, now: () => number): Promise<TokenEndpoint> {
   return (await import('../adapters/http/undici-token-endpoint.ts')).undiciTokenEndpoint(secrets, now)
+}
+
+/** Loaded by the first discovery: most elements say where the token endpoint is. */
+export function openMetadataSource(secrets: SecretCache): MetadataSource {
+  const adapter = createLazy(() => importMetadataSource(secrets))
+  return { get: async (request) => await (await adapter.get()).get(request) }
+}
+
+async function importMetadataSource(secrets: SecretCache): Promise<MetadataSource> {
+  return (await import('../adapters/http/undici-metadata.ts')).undiciMetadata(secrets)
 }
 
 /** Loaded by the first look at the dates of certificates. */

@@ -4,7 +4,14 @@ import { createTokenMemory } from '../get-token/token-memory.ts'
 import { createSignerCache } from '../signing/signer-cache.ts'
 import type { Ports } from './application.ts'
 import type { Environment } from './environment.ts'
-import { openCertificates, openElements, openEvents, openSecretRotation, openTokenEndpoint } from './open-adapters.ts'
+import {
+  openCertificates,
+  openElements,
+  openEvents,
+  openMetadataSource,
+  openSecretRotation,
+  openTokenEndpoint,
+} from './open-adapters.ts'
 import { openKeyService } from './open-key-service.ts'
 import { openStorePorts } from './open-store-ports.ts'
 
@@ -27,6 +34,7 @@ export function openPorts(environment: Environment): Ports {
     keyService: openKeyService(places.secrets),
     certificates: openCertificates(secrets),
     tokenEndpoint: openTokenEndpoint(secrets, now),
+    metadataSource: openMetadataSource(secrets),
     memory: createTokenMemory(memoryLimits, randomId()),
     memoryMaximumSeconds,
     events: openEvents(places.events, stage),

@@ -120,7 +120,7 @@ function adviseOnAudiences(
   const sent = [claims['aud'] ?? audiences].flat().map(String)
   const [place, attribute] = 'aud' in claims ? ([tokenConfig, 'claims'] as const) : ([builder, 'audiences'] as const)
   // RFC 7523 section 3 allows the token endpoint as the audience of a grant.
-  if (use === 'client' && server && sent.includes(server.tokenEndpoint))
+  if (use === 'client' && server?.tokenEndpoint !== undefined && sent.includes(server.tokenEndpoint))
     findings.addWarning(
       place,
       attribute,

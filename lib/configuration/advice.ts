@@ -88,10 +88,17 @@ function adviseOnIgnoredKeyAttributes(builder: JwtBuilder, element: ElementRefer
 
 /** Spaces at the ends of a URL are trimmed, and spaces inside are refused. Encoded spaces pass both, so this warns of them. */
 function adviseOnTokenEndpoint(
-  { tokenEndpoint }: AuthorizationServer,
+  { tokenEndpoint, tokenEndpointHosts }: AuthorizationServer,
   element: ElementReference,
   findings: FindingList,
 ): void {
+  if (tokenEndpoint === undefined) return
+  if (tokenEndpointHosts !== undefined)
+    findings.addWarning(
+      element,
+      'tokenEndpointHosts',
+      'It has no effect: tokenEndpoint says where the token endpoint is. Take one of the two out.',
+    )
   if (/%(20|09|0a|0d)/i.test(tokenEndpoint))
     findings.addWarning(element, 'tokenEndpoint', 'It has an encoded space or line break. Take that out.')
   for (const name of new URL(tokenEndpoint).searchParams.keys())

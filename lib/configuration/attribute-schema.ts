@@ -4,6 +4,7 @@ import { grantTypes, grantTypesByShortName, tokenTypesByShortName } from './gran
 import { isNoProxyRule } from './no-proxy.ts'
 import { isSubject } from './subject.ts'
 import {
+  canonicalHost,
   isBasePath,
   isDistinguishedName,
   isElementId,
@@ -201,6 +202,17 @@ export const resource = v.pipe(
 
 const tokenEndpointMessage = 'a URL that begins with https:// and has no space, fragment, user or password'
 export const tokenEndpoint = v.pipe(text(tokenEndpointMessage), v.check(isWebUrl, tokenEndpointMessage))
+
+const tokenEndpointHostsMessage = 'one host name or a list of them, without scheme, port and path'
+/** Once read, the hosts are in the form of a URL's `hostname`. */
+export const tokenEndpointHosts = v.pipe(
+  oneOrMoreTexts(tokenEndpointHostsMessage),
+  v.check((hosts) => hosts.every(isHostName), tokenEndpointHostsMessage),
+  v.transform((hosts) => hosts.map(canonicalHost)),
+  v.description(
+    'Further hosts, beside that of the issuer, where the metadata of the server may say its token endpoint is.',
+  ),
+)
 
 const tokenTypesMessage =
   'one token_type or a list of them, in printable ASCII. DPoP, PoP, mac and N_A are not allowed: they are not bearer tokens'

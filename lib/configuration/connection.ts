@@ -11,7 +11,7 @@ import type {
   RequestMay,
 } from './element.ts'
 import { jwtBearer, tokenExchange } from './grant-type.ts'
-import type { Transport } from './transport.ts'
+import type { HttpProxy, Transport } from './transport.ts'
 
 /** A connection with all references followed and all defaults set. Deeply frozen. */
 export type Connection = TokenConnection | TokenlessConnection
@@ -59,6 +59,20 @@ export interface ServedConnection extends TokenBase {
   readonly authorizationServer: ResolvedAuthorizationServer
   /** The members of a token answer that callers get beside the token. */
   readonly passOn?: readonly string[]
+}
+
+/** A connection to a server whose token endpoint is known. */
+export interface LocatedConnection extends ServedConnection {
+  readonly authorizationServer: LocatedServer
+}
+
+export function isLocated(connection: ServedConnection): connection is LocatedConnection {
+  return connection.authorizationServer.tokenEndpoint !== undefined
+}
+
+/** The URL that a server is known by: its token endpoint, or its issuer where its metadata says where the token endpoint is. */
+export function addressOf(server: ResolvedAuthorizationServer): string {
+  return server.tokenEndpoint ?? server.issuer
 }
 
 /** Tokenwell signs the token. */
@@ -203,10 +217,32 @@ export interface NoAuthentication {
   readonly sendClientId: boolean
 }
 
-export interface ResolvedAuthorizationServer extends Transport {
+export type ResolvedAuthorizationServer = LocatedServer | ServerToDiscover
+
+/** A server whose token endpoint is known: from the elements, or from its metadata. */
+export interface LocatedServer extends ServerSettings {
+  readonly tokenEndpoint: string
+}
+
+/** A server whose metadata (RFC 8414) says where its token endpoint is. */
+export interface ServerToDiscover extends ServerSettings {
+  readonly issuer: string
+  readonly tokenEndpoint?: undefined
+  readonly discovery: DiscoveryRules
+}
+
+/** What the metadata of a server may decide. */
+export interface DiscoveryRules {
+  /** The hosts, beside that of the issuer, that its token endpoint may have. In the form of a URL's `hostname`. */
+  readonly hosts: readonly string[]
+  /** The proxy of the element, for endpoints that `noProxy` does not name. */
+  readonly proxy?: HttpProxy
+  readonly noProxy: readonly string[]
+}
+
+interface ServerSettings extends Transport {
   readonly id: string
   readonly issuer?: string
-  readonly tokenEndpoint: string
   /** Values of `token_type`, beside `Bearer`, for its bearer tokens. */
   readonly tokenTypes?: readonly string[]
   /** Between two scopes in a text, where it is no blank (RFC 6749 section 3.3). */

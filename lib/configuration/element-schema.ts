@@ -28,6 +28,7 @@ import {
   secretName,
   text,
   tokenEndpoint,
+  tokenEndpointHosts,
   tokenTypes,
   wholeNumber,
 } from './attribute-schema.ts'
@@ -149,8 +150,21 @@ export const elementSchemas = {
     claims: v.exactOptional(claims),
   }),
   authorizationServer: v.strictObject({
-    tokenEndpoint: v.pipe(tokenEndpoint, v.description('The URL of the token endpoint. Its query is kept.')),
-    issuer: v.exactOptional(v.pipe(text(), v.description('The issuer identifier (RFC 8414). It is the default aud.'))),
+    tokenEndpoint: v.exactOptional(
+      v.pipe(
+        tokenEndpoint,
+        v.description('The URL of the token endpoint. Its query is kept. Without it, issuer is required.'),
+      ),
+    ),
+    issuer: v.exactOptional(
+      v.pipe(
+        text(),
+        v.description(
+          'The issuer identifier (RFC 8414). It is the default aud. Without tokenEndpoint, its metadata names the token endpoint.',
+        ),
+      ),
+    ),
+    tokenEndpointHosts: v.exactOptional(tokenEndpointHosts),
     sslCertsRef: v.exactOptional(reference('ssl')),
     basicAuthRef: v.exactOptional(reference('authData')),
     proxyConfigRef: v.exactOptional(reference('proxyConfig')),

@@ -56,6 +56,8 @@ function tokenIdentity(connection: TokenConnection): object {
   return {
     ...{ grantType: grant.type, clientId, tokenEndpoint, issuer, lifetime, parameters },
     ...{ requestMay, scopeSeparator, headers, parametersInQuery },
+    // Where a host counts no longer, a token that came from it must not be handed out.
+    ...('discovery' in authorizationServer && { tokenEndpointHosts: authorizationServer.discovery.hosts }),
     ...('assertion' in clientAuthentication && { assertion: assertionIdentity(clientAuthentication.assertion) }),
     ...(grant.type === jwtBearer && { grant: { ...grant, assertion: assertionIdentity(grant.assertion) } }),
     ...(grant.type === tokenExchange && { grant: exchangeIdentity(grant) }),

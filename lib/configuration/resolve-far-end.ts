@@ -1,18 +1,13 @@
 import type { ApiOfToken, BasicAuthentication, ProtectedApi } from './api.ts'
 import type { ResolvedAuthorizationServer } from './connection.ts'
 import { isKmsLocation } from './deployment.ts'
-import {
-  type AuthorizationServer,
-  defaultElementIds,
-  type ElementReference,
-  type EndpointConnection,
-} from './element.ts'
+import { defaultElementIds, type ElementReference, type EndpointConnection } from './element.ts'
 import type { ElementGraph, Resolution } from './element-graph.ts'
-import type { FindingList } from './finding.ts'
 import { isReachedDirectly } from './no-proxy.ts'
 import { resolveHostFrom } from './resolve-host-from.ts'
+import { checkServerTransport, refuseSecondQueryParameter, resolveAddress } from './server-address.ts'
 import type { HttpProxy, TlsConfiguration, Transport } from './transport.ts'
-import { foldedParameterName, hasControlCharacter } from './value-syntax.ts'
+import { hasControlCharacter } from './value-syntax.ts'
 
 const serverDefaults = {
   connectTimeoutMilliseconds: 3_000,
@@ -32,8 +27,12 @@ export function resolveAuthorizationServer(
   if (!server) return undefined
 
   const element: ElementReference = { kind: 'authorizationServer', id }
-  const transport = resolveTransport(resolution, new URL(server.tokenEndpoint), server, serverDefaults)
-  checkTransport(resolution, element, server, transport)
+  const anyProxy = resolveProxyElement(resolution, server.proxyConfigRef)
+  const address = resolveAddress(resolution, element, server, anyProxy)
+  if (!address) return undefined
+  const url = new URL(address.tokenEndpoint ?? address.issuer)
+  const transport = resolveTransport(resolution, url, server, serverDefaults)
+  checkServerTransport(resolution, element, server, transport)
   refuseSecondQueryParameter(server, element, resolution.findings)
   resolution.advice?.onServer(server, element)
   const { issuer, tokenTypes, scopeSeparator, headers, parametersInQuery, maximumLifetimeSeconds, marginSeconds } =
@@ -41,7 +40,7 @@ export function resolveAuthorizationServer(
   return {
     id,
     ...(issuer !== undefined && { issuer }),
-    tokenEndpoint: server.tokenEndpoint,
+    ...address,
     ...(tokenTypes !== undefined && { tokenTypes }),
     ...(scopeSeparator !== undefined && scopeSeparator !== ' ' && { scopeSeparator }),
     ...(headers !== undefined && Object.keys(headers).length > 0 && { headers }),
@@ -55,58 +54,6 @@ export function resolveAuthorizationServer(
       ...(marginSeconds !== undefined && { marginSeconds }),
     },
   }
-}
-
-/** RFC 6749 section 3.2: a parameter must not be sent twice. */
-function refuseSecondQueryParameter(
-  { tokenEndpoint, parametersInQuery = [] }: AuthorizationServer,
-  element: ElementReference,
-  findings: FindingList,
-): void {
-  const fixed = [...new URL(tokenEndpoint).searchParams.keys()].map(foldedParameterName)
-  const twice = parametersInQuery.find((name) => fixed.includes(foldedParameterName(name)))
-  if (twice !== undefined)
-    findings.addMistake(
-      element,
-      'parametersInQuery',
-      `The query of tokenEndpoint has the parameter ${twice} too. Take it out of one of the two attributes.`,
-    )
-}
-
-/** RFC 6749 section 3.2: a token endpoint requires TLS. The only exception is a server on the same machine. */
-function checkTransport(
-  { deployment, findings }: Resolution,
-  element: ElementReference,
-  { tokenEndpoint, allowLoopbackHttp }: AuthorizationServer,
-  { proxy }: Transport,
-): void {
-  if (allowLoopbackHttp && deployment.isLambda)
-    findings.addMistake(
-      element,
-      'allowLoopbackHttp',
-      'It is only for servers on your own machine, not for Lambda. Take it out.',
-    )
-
-  const { protocol, hostname } = new URL(tokenEndpoint)
-  if (protocol === 'https:') return
-  if (!allowLoopbackHttp)
-    findings.addMistake(element, 'tokenEndpoint', 'It must begin with https:// (RFC 6749 section 3.2).')
-  else if (!isLoopback(hostname))
-    findings.addMistake(
-      element,
-      'tokenEndpoint',
-      'allowLoopbackHttp allows http:// only for localhost, 127.0.0.1 and [::1]. Use https:// for any other host.',
-    )
-  else if (proxy)
-    findings.addMistake(
-      element,
-      'proxyConfigRef',
-      `A request over http:// must not leave this machine through a proxy. Take this attribute out, or add ${hostname} to noProxy of proxyConfig/${proxy.id}.`,
-    )
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 const apiDefaults = { connectTimeoutMilliseconds: 30_000, receiveTimeoutMilliseconds: 60_000 } as const
@@ -242,8 +189,16 @@ function resolveProxy(
   id: string | undefined,
 ): HttpProxy | undefined {
   // noProxy is decided only by elements, and never by the environment. So a server either has a proxy or has not.
+  const noProxy = graph.get('proxyConfig', id)?.noProxy ?? []
+  return url && isReachedDirectly(url, noProxy) ? undefined : resolveProxyElement({ graph, findings }, id)
+}
+
+function resolveProxyElement(
+  { graph, findings }: Pick<Resolution, 'graph' | 'findings'>,
+  id: string | undefined,
+): HttpProxy | undefined {
   const config = graph.get('proxyConfig', id)
-  if (id === undefined || !config || (url && isReachedDirectly(url, config.noProxy ?? []))) return undefined
+  if (id === undefined || !config) return undefined
   const { host, port } = config
   // The same element as for a client secret: a user name is no secret, and passwords are checked in one place.
   const credentials = graph.get('authData', config.basicAuthRef)

@@ -36,6 +36,13 @@ export type ConnectionEvent =
       /** The code of a `TokenError`. */
       readonly code: string
     }
+  /** The metadata of a server names a token endpoint on a host that the elements do not name. Tokenwell sends nothing there. */
+  | {
+      readonly type: 'TokenEndpointOnNewHost'
+      readonly connection: string
+      readonly authorizationServer: string
+      readonly host: string
+    }
   /** The authorization server refuses the client, or the request that the elements describe. The operator must fix that. */
   | {
       readonly type: 'ConnectionRefused'

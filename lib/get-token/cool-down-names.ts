@@ -46,18 +46,13 @@ export interface NamedRequest extends TokenRequestContext {
  */
 export async function coolDownNames(context: NamedRequest, secrets: SecretCache): Promise<CoolDownNames> {
   const { connection, request, fingerprint, caller, isOwn } = context
-  const { tokenEndpoint, tls, proxy, connectTimeoutMilliseconds } = connection.authorizationServer
-  const way = [
-    tokenEndpoint,
-    tls,
-    proxy,
-    connectTimeoutMilliseconds,
-    await contentsOf(secretsOfWay(connection), secrets),
-  ]
+  const { tls, proxy, connectTimeoutMilliseconds } = connection.authorizationServer
+  const endpoint = endpointOf(connection)
+  const way = [endpoint, tls, proxy, connectTimeoutMilliseconds, await contentsOf(secretsOfWay(connection), secrets)]
   const client = await clientIdentity(connection, secrets)
   const own = {
     way: nameOf('way', way),
-    endpoint: nameOf('endpoint', [tokenEndpoint]),
+    endpoint: nameOf('endpoint', [endpoint]),
     client: nameOf('client', client),
     connection: nameOf('connection', [connection.name, fingerprint, client]),
     token: nameOf('token', [tokenKey(request), fingerprint]),
@@ -71,15 +66,21 @@ export async function coolDownNames(context: NamedRequest, secrets: SecretCache)
   }
 }
 
+/** An endpoint that metadata names goes by its issuer: the names are the same before and after it is known, and when it moves. */
+function endpointOf({ authorizationServer }: ServedConnection): string | { readonly issuer: string } {
+  const { tokenEndpoint, issuer } = authorizationServer
+  return tokenEndpoint ?? { issuer }
+}
+
 function nameOf(kind: CoolDownKind | 'user', parts: readonly unknown[]): string {
   return `${kind} ${JSON.stringify(parts)}`
 }
 
 async function clientIdentity(connection: ServedConnection, secrets: SecretCache): Promise<readonly unknown[]> {
   const { clientId, clientAuthentication, grant, authorizationServer } = connection
-  const { tokenEndpoint, tls, headers } = authorizationServer
+  const { tls, headers } = authorizationServer
   const contents = await contentsOf([...secretsOfClient(connection), tls.clientCertificate], secrets)
-  const identity = [tokenEndpoint, clientId, clientAuthentication, tls.clientCertificate, contents]
+  const identity = [endpointOf(connection), clientId, clientAuthentication, tls.clientCertificate, contents]
   return [
     ...identity,
     ...(assertionsOfGrant(grant).length > 0 || grant.type === 'authToken' ? [grant] : []),
@@ -119,8 +120,8 @@ async function contentsOf(names: readonly (string | undefined)[], secrets: Secre
 export const passwordQuotas = { ofCaller: 3, ofAll: 30 } as const
 
 /** The names under which password guesses for a user are counted, and the limit for each. */
-export function passwordQuotaNames({ authorizationServer }: ServedConnection, request: TokenRequest, caller: Caller) {
-  const user = [authorizationServer.tokenEndpoint, foldUser(request.username ?? '')]
+export function passwordQuotaNames(connection: ServedConnection, request: TokenRequest, caller: Caller) {
+  const user = [endpointOf(connection), foldUser(request.username ?? '')]
   return [
     { name: nameOf('user', [...user, caller]), most: passwordQuotas.ofCaller },
     { name: nameOf('user', user), most: passwordQuotas.ofAll },

@@ -1,4 +1,4 @@
-import type { ServedConnection } from '../configuration/connection.ts'
+import type { LocatedConnection, ServedConnection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
@@ -57,7 +57,7 @@ export function createSecondAttemptPolicy({ keys, clockOffsets, secrets, log }: 
      * 3. By the server's words, the clocks differ.
      * 4. There is a previous key, which a server that doesn't know the new one yet still accepts.
      */
-    async choose(connection: ServedConnection, refusal: RefusedError): Promise<SecondAttempt> {
+    async choose(connection: LocatedConnection, refusal: RefusedError): Promise<SecondAttempt> {
       const isMeasured = refusal.clockOffset?.isGuess === false
       if (isMeasured) return byClock(connection, refusal)
       if (await hasNewerSecret(connection)) return { kind: 'repeat' }

@@ -40,7 +40,9 @@ const tokenMembers = {
   ),
   client_id: v.exactOptional(text('The client id at the authorization server.')),
   client_authentication: v.exactOptional(text('The authentication method of the client.')),
-  token_endpoint: v.exactOptional(text("The authorization server's token endpoint.")),
+  token_endpoint: v.exactOptional(
+    text("The authorization server's token endpoint. Absent where the metadata of the issuer names it."),
+  ),
   issuer: v.exactOptional(text("The authorization server's issuer.")),
   scope: v.exactOptional(text('The scope that its elements set.')),
   resource: v.exactOptional(texts('The resources that its elements set.')),

@@ -17,6 +17,8 @@ export const metricUnits = {
   TokenRequestsRefused: 'Count',
   /** The authorization server could not be reached, was too slow, or its answer could not be used. */
   TokenRequestsFailed: 'Count',
+  /** The metadata of a server named a token endpoint on a host that the elements do not name. */
+  TokenEndpointsRefused: 'Count',
   /** Answers with status 500 and 502: the operator must fix something. */
   RequestsFailed: 'Count',
   /** How long the current key has been signing. */

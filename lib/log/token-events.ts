@@ -1,4 +1,4 @@
-import { type OfConnection, row, type ToldAssertion, type Took } from './event-row.ts'
+import { type Failed, type OfConnection, row, type ToldAssertion, type Took } from './event-row.ts'
 
 /** Which requests wait for the end of a cool-down. */
 const concerned = {
@@ -20,6 +20,40 @@ export const tokenEvents = {
     level: 'info',
     sentence: (event) =>
       `Read the elements of the connection ${event.connection} and followed their references in ${event.milliseconds} ms.`,
+  }),
+  /** The metadata of an issuer says where its token endpoint is. */
+  server_discovered: row<
+    OfConnection & Took & { readonly authorizationServer: string; readonly tokenEndpoint: string }
+  >({
+    level: 'info',
+    sentence: ({ authorizationServer, tokenEndpoint, milliseconds }) =>
+      `The metadata of ${authorizationServer} names the token endpoint ${tokenEndpoint}. Reading it took ${milliseconds} ms.`,
+  }),
+  /** An endpoint that is known counts for up to a day after its metadata was read. */
+  discovery_failed: row<OfConnection & Failed & { readonly authorizationServer: string }>({
+    level: 'warn',
+    metrics: () => ({ TokenRequestsFailed: 1 }),
+    dimensions: ['connection', 'authorizationServer'],
+    sentence: ({ authorizationServer, reason }) =>
+      `The metadata of ${authorizationServer} does not say where its token endpoint is: ${reason}`,
+    isShownWhileServing: true,
+  }),
+  /** The metadata names a token endpoint on a host that the elements do not name. Tokenwell sends nothing there. */
+  token_endpoint_on_new_host: row<OfConnection & { readonly authorizationServer: string; readonly host: string }>({
+    level: 'warn',
+    metrics: () => ({ TokenEndpointsRefused: 1 }),
+    dimensions: ['connection', 'authorizationServer'],
+    sentence: ({ authorizationServer, host }) =>
+      `The metadata of ${authorizationServer} names a token endpoint on the host ${host}, which its elements do not name. Ask the operator of the server. If it is right, add the host to tokenEndpointHosts of authorizationServer/${authorizationServer}.`,
+    isShownWhileServing: true,
+  }),
+  /** Once in a process for each connection. */
+  metadata_differs: row<
+    OfConnection & { readonly element: string; readonly attribute: string; readonly reason: string }
+  >({
+    level: 'warn',
+    sentence: ({ element, attribute, reason }) => `${element} ${attribute}: ${reason}`,
+    isShownWhileServing: true,
   }),
   client_authenticated: row<OfConnection & Took & { readonly method: string }>({
     level: 'info',

@@ -61,6 +61,7 @@ function readOwnEvent(type: string, event: JsonObject): IncomingEvent {
     case 'TokenRefreshed':
     case 'TokenRefreshFailed':
     case 'ConnectionRefused':
+    case 'TokenEndpointOnNewHost':
       return ignored('The event only reports what Tokenwell did.')
     default:
       throw unknownType()

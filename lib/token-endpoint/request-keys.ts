@@ -1,8 +1,8 @@
 import {
   type ClientPassword,
+  type LocatedConnection,
   type NoAuthentication,
   type PrivateKeyJwt,
-  type ServedConnection,
   secretsInBodyOf,
   type TlsClientAuth,
 } from '../configuration/connection.ts'
@@ -37,7 +37,7 @@ export interface RequestKeys {
 export type RequestKeySource = ReturnType<typeof createRequestKeySource>
 
 export function createRequestKeySource(makers: AssertionMakers, secrets: SecretStore) {
-  async function currentClient(connection: ServedConnection): Promise<ClientKey> {
+  async function currentClient(connection: LocatedConnection): Promise<ClientKey> {
     const { clientAuthentication: way } = connection
     const use = useOf(connection)
     if ('passwordSecret' in way)
@@ -50,7 +50,7 @@ export function createRequestKeySource(makers: AssertionMakers, secrets: SecretS
     return { way }
   }
 
-  async function previousClient(connection: ServedConnection): Promise<ClientKey | undefined> {
+  async function previousClient(connection: LocatedConnection): Promise<ClientKey | undefined> {
     const { clientAuthentication: way } = connection
     const use = useOf(connection)
     if ('passwordSecret' in way) {
@@ -62,13 +62,13 @@ export function createRequestKeySource(makers: AssertionMakers, secrets: SecretS
     return maker && { way, maker }
   }
 
-  async function currentGrant(connection: ServedConnection): Promise<GrantKey> {
+  async function currentGrant(connection: LocatedConnection): Promise<GrantKey> {
     const purpose = purposeOf(connection)
     return await grantKeyOf(connection.grant, async (assertion) => await makers.current(assertion, purpose))
   }
 
   /** Each JWT of the grant that has a previous key is signed with that one. */
-  async function previousGrant(connection: ServedConnection): Promise<GrantKey | undefined> {
+  async function previousGrant(connection: LocatedConnection): Promise<GrantKey | undefined> {
     const purpose = purposeOf(connection)
     let isOther = false
     const grantKey = await grantKeyOf(connection.grant, async (assertion) => {
@@ -80,7 +80,7 @@ export function createRequestKeySource(makers: AssertionMakers, secrets: SecretS
   }
 
   async function headersOf(
-    connection: ServedConnection,
+    connection: LocatedConnection,
     time: 'current' | 'previous',
   ): Promise<Pick<RequestKeys, 'headers'> | undefined> {
     const { headers: values } = connection.authorizationServer
@@ -95,7 +95,7 @@ export function createRequestKeySource(makers: AssertionMakers, secrets: SecretS
     return headers && { headers }
   }
 
-  async function currentBody(connection: ServedConnection): Promise<Pick<RequestKeys, 'body'>> {
+  async function currentBody(connection: LocatedConnection): Promise<Pick<RequestKeys, 'body'>> {
     const names = namesInBody(connection)
     if (names.length === 0) return {}
     const use = useOf(connection)
@@ -104,7 +104,7 @@ export function createRequestKeySource(makers: AssertionMakers, secrets: SecretS
   }
 
   /** Each secret that has a previous value has that one. Undefined where none has. */
-  async function previousBody(connection: ServedConnection): Promise<Pick<RequestKeys, 'body'> | undefined> {
+  async function previousBody(connection: LocatedConnection): Promise<Pick<RequestKeys, 'body'> | undefined> {
     const use = useOf(connection)
     const before = await Promise.all(
       namesInBody(connection).map(async (name) => [name, await previousPassword(secrets, name, use)] as const),
@@ -119,7 +119,7 @@ export function createRequestKeySource(makers: AssertionMakers, secrets: SecretS
    * The keys with one of them replaced by the one before: that of the client where the server refused the client itself, else that of
    * the grant, else that of the client, else the secrets in its body, else those in its headers. Undefined where no other key exists.
    */
-  async function previous(connection: ServedConnection, isOfClient: boolean): Promise<RequestKeys | undefined> {
+  async function previous(connection: LocatedConnection, isOfClient: boolean): Promise<RequestKeys | undefined> {
     const grant = isOfClient ? undefined : await previousGrant(connection)
     if (grant) return { client: await currentClient(connection), grant, ...(await headersOf(connection, 'current')) }
     const client = await previousClient(connection)
@@ -138,7 +138,7 @@ export function createRequestKeySource(makers: AssertionMakers, secrets: SecretS
   }
 
   return {
-    async current(connection: ServedConnection): Promise<RequestKeys> {
+    async current(connection: LocatedConnection): Promise<RequestKeys> {
       const [client, grant, headers, body] = await Promise.all([
         currentClient(connection),
         currentGrant(connection),
@@ -152,17 +152,17 @@ export function createRequestKeySource(makers: AssertionMakers, secrets: SecretS
   }
 }
 
-function namesInBody({ grant }: ServedConnection): readonly string[] {
+function namesInBody({ grant }: LocatedConnection): readonly string[] {
   return [...new Set(secretsInBodyOf(grant))]
 }
 
 function useOf({
   authorizationServer: { id, tokenEndpoint },
-}: Pick<ServedConnection, 'authorizationServer'>): SecretUse {
+}: Pick<LocatedConnection, 'authorizationServer'>): SecretUse {
   return { element: `authorizationServer/${id}`, host: new URL(tokenEndpoint).hostname }
 }
 
-function purposeOf(connection: ServedConnection): AssertionPurpose {
+function purposeOf(connection: LocatedConnection): AssertionPurpose {
   return { connection: connection.name, use: useOf(connection) }
 }
 

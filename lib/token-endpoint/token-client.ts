@@ -1,7 +1,12 @@
 import { hasJwtId, lifetimeOf } from '../access-token/lifetime.ts'
 import { isForUser, type Token, type TokenRequest } from '../access-token/token.ts'
 import type { AuthTokenGrant } from '../configuration/auth-token.ts'
-import { assertionsOfGrant, type ServedConnection, type ServedGrant } from '../configuration/connection.ts'
+import {
+  assertionsOfGrant,
+  type LocatedConnection,
+  type ServedConnection,
+  type ServedGrant,
+} from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import type { AssertionMoment } from '../signing/assertion.ts'
 import { authenticateClient } from './client-authentication.ts'
@@ -39,6 +44,11 @@ export interface TokenClientDependencies {
   readonly log: Log
 }
 
+/** A token request to a server whose token endpoint is known. */
+export interface LocatedRequest extends TokenRequestContext {
+  readonly connection: LocatedConnection
+}
+
 /** What one token request needs. */
 export interface TokenRequestContext {
   readonly connection: ServedConnection
@@ -62,11 +72,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   const { keys, tokenEndpoint, clockOffsets, now, randomId, random, log } = dependencies
 
   /** @returns a token without its id */
-  async function exchange(
-    context: TokenRequestContext,
-    keysInHand: KeysInHand,
-    sentAt: number,
-  ): Promise<Omit<Token, 'id'>> {
+  async function exchange(context: LocatedRequest, keysInHand: KeysInHand, sentAt: number): Promise<Omit<Token, 'id'>> {
     const { connection, parameters } = context
     const { lifetime, tokenTypes } = connection.authorizationServer
     const { answer, signed } = await post(context, keysInHand, sentAt)
@@ -100,7 +106,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   }
 
   async function post(
-    context: TokenRequestContext,
+    context: LocatedRequest,
     keysInHand: KeysInHand,
     sentAt: number,
   ): Promise<{ readonly answer: TokenEndpointAnswer; readonly signed: SignedRequest }> {
@@ -132,7 +138,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   }
 
   async function write(
-    context: TokenRequestContext,
+    context: LocatedRequest,
     keysInHand: KeysInHand,
   ): Promise<{ readonly signed: SignedRequest; readonly written: WrittenRequest }> {
     const { grant: configured, authorizationServer } = context.connection
@@ -166,13 +172,13 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   }
 
   /** By the server's clock. */
-  function moment({ connection }: TokenRequestContext): AssertionMoment {
+  function moment({ connection }: LocatedRequest): AssertionMoment {
     return { now: now() + clockOffsets.of(connection.authorizationServer.id), jwtId: randomId() }
   }
 
   /** @throws {TokenEndpointError} if the answer is not a refusal either */
   async function readFailure(
-    { connection, request, parameters }: TokenRequestContext,
+    { connection, request, parameters }: LocatedRequest,
     signed: SignedRequest,
     answer: TokenEndpointAnswer,
   ): Promise<RefusedError> {
@@ -201,7 +207,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
 
   /** Logs what an operator needs to find the reason: what the server said, and what Tokenwell sent. */
   function logRefusal(
-    { name: connection, elements, authorizationServer, clientId }: ServedConnection,
+    { name: connection, elements, authorizationServer, clientId }: LocatedConnection,
     { client: { sendsClientId, assertion }, grant }: SignedRequest,
     { error, message: reason }: RefusedError,
     status: number,
@@ -216,7 +222,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   }
 
   /** Signs the assertions of one attempt, and authenticates the client. */
-  async function sign({ connection, parameters }: TokenRequestContext, keysInHand: KeysInHand): Promise<SignedRequest> {
+  async function sign({ connection, parameters }: LocatedRequest, keysInHand: KeysInHand): Promise<SignedRequest> {
     const { client: clientKey, grant: grantKey, headers } = keysInHand
     const from = now()
     const signedAt = from + clockOffsets.of(connection.authorizationServer.id)
@@ -234,7 +240,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
      * @throws {SecretError}
      * @throws {KeyStoreError}
      */
-    async readKeys(connection: ServedConnection, otherKeys?: RequestKeys): Promise<KeysInHand> {
+    async readKeys(connection: LocatedConnection, otherKeys?: RequestKeys): Promise<KeysInHand> {
       const from = now()
       const read = otherKeys ?? (await keys.current(connection))
       return { ...read, readMilliseconds: now() - from }
@@ -246,7 +252,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
      * @throws {SecretError} when a certificate of the connection can't be read
      * @throws {KeyStoreError} when an assertion must have a certificate and the key has none
      */
-    async requestToken(context: TokenRequestContext, keysInHand: KeysInHand): Promise<Token> {
+    async requestToken(context: LocatedRequest, keysInHand: KeysInHand): Promise<Token> {
       const { connection } = context
       const { id: authorizationServer } = connection.authorizationServer
       const sentAt = now()

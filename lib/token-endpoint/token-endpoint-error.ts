@@ -95,15 +95,23 @@ export class TimedOutError extends TokenEndpointError {
   }
 }
 
-/** The answer of the token endpoint doesn't follow RFC 6749 section 5, or can't be used. */
+interface UnreadableAnswerReason {
+  readonly blames?: UnreadableAnswerError['blames']
+  /** False for metadata: no caller parameter is a part of its request. */
+  readonly mayBeOfRequest?: boolean
+}
+
+/** The answer of the token endpoint doesn't follow RFC 6749 section 5, or can't be used. Or the metadata of the server can't be used. */
 export class UnreadableAnswerError extends TokenEndpointError {
   readonly code = 'unreadable_answer'
   /** The token where the server issued one that is not the requested one, else the endpoint. */
   readonly blames: 'endpoint' | 'token'
+  override readonly mayBeOfRequest: boolean
 
-  constructor(message: string, { blames = 'endpoint' }: { readonly blames?: UnreadableAnswerError['blames'] } = {}) {
+  constructor(message: string, { blames = 'endpoint', mayBeOfRequest = true }: UnreadableAnswerReason = {}) {
     super(message)
     this.blames = blames
+    this.mayBeOfRequest = mayBeOfRequest
   }
 
   override get publicMessage(): string {

@@ -1,4 +1,4 @@
-import type { ResolvedAuthorizationServer } from '../configuration/connection.ts'
+import type { LocatedServer, ResolvedAuthorizationServer } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
 import { TimedOutError } from './token-endpoint-error.ts'
 
@@ -12,7 +12,7 @@ export interface TokenEndpoint {
    * @throws {SecretError} when a certificate that `tls` names can't be read
    * @throws what `write` throws
    */
-  post(server: ResolvedAuthorizationServer, request: TokenEndpointRequest): Promise<TokenEndpointAnswer>
+  post(server: LocatedServer, request: TokenEndpointRequest): Promise<TokenEndpointAnswer>
 }
 
 export interface TokenEndpointRequest {

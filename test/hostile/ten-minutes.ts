@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
 import { undiciTokenEndpoint } from '../../lib/adapters/http/undici-token-endpoint.ts'
-import type { ResolvedAuthorizationServer, ServedConnection } from '../../lib/configuration/connection.ts'
+import type { LocatedServer, ServedConnection } from '../../lib/configuration/connection.ts'
 import { jwtBearer, tokenExchange, tokenTypesByShortName } from '../../lib/configuration/grant-type.ts'
 import { CoolingDownError, causeOf } from '../../lib/get-token/token-error.ts'
 import { Secret } from '../../lib/secret/secret.ts'
@@ -173,7 +173,7 @@ function connectionOfGrant(behaviour: Behaviour): ServedConnection {
   }
 }
 
-function serverOf({ changes }: Behaviour, issuer: string): ResolvedAuthorizationServer {
+function serverOf({ changes }: Behaviour, issuer: string): LocatedServer {
   const milliseconds = (attribute: string, otherwise: number) =>
     Number.parseInt(String(changes?.server?.[attribute] ?? otherwise), 10)
   const tokenTypes = changes?.server?.['tokenTypes'] as readonly string[] | undefined

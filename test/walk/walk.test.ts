@@ -47,6 +47,10 @@ const ports = {
     'lib/application/open-key-service.ts: openKeyService',
   ],
   Lease: ['lib/fleet/lease.ts: createLease', 'lib/fleet/lease.ts: unsharedLease'],
+  MetadataSource: [
+    'lib/adapters/http/undici-metadata.ts: undiciMetadata',
+    'lib/application/open-adapters.ts: openMetadataSource',
+  ],
   PublicationKey: [
     'lib/adapters/aws/kms-publication-key.ts: kmsPublicationKey',
     'lib/adapters/files/file-publication-key.ts: filePublicationKey',

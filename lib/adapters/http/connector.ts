@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import type { ProtectedApi } from '../../configuration/api.ts'
-import type { ResolvedAuthorizationServer } from '../../configuration/connection.ts'
+import { addressOf, type ResolvedAuthorizationServer } from '../../configuration/connection.ts'
 import type { HttpProxy, Transport } from '../../configuration/transport.ts'
 import { canonicalHost } from '../../configuration/value-syntax.ts'
 import type { SecretStore } from '../../secret/secret-store.ts'
@@ -65,8 +65,8 @@ async function demandIdentityFor(
 }
 
 function useOf(transport: Transport | ResolvedAuthorizationServer | ProtectedApi): SecretUse | undefined {
-  if ('tokenEndpoint' in transport)
-    return { element: `authorizationServer/${transport.id}`, host: new URL(transport.tokenEndpoint).hostname }
+  if ('lifetime' in transport)
+    return { element: `authorizationServer/${transport.id}`, host: new URL(addressOf(transport)).hostname }
   return 'origin' in transport
     ? { element: 'an endpointConnection', host: new URL(transport.origin).hostname }
     : undefined

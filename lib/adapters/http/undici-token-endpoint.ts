@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { decodeUtf8 } from '../../base/decoding.ts'
 import { createSemaphore, type Semaphore } from '../../base/semaphore.ts'
-import type { ResolvedAuthorizationServer } from '../../configuration/connection.ts'
+import type { LocatedServer } from '../../configuration/connection.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import {
   maximumAnswerBytes,
@@ -35,14 +35,14 @@ const maximumServers = 1_000
  * size. If a server answers twice, one connection's token still never reaches another connection.
  */
 export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): TokenEndpoint {
-  const pools = createDispatcherCache<HttpConnectionPool, ResolvedAuthorizationServer>(secrets, {
+  const pools = createDispatcherCache<HttpConnectionPool, LocatedServer>(secrets, {
     create: (connector, { tokenEndpoint }) =>
       createHttpConnectionPool(new URL(tokenEndpoint).origin, connector, keepAliveMilliseconds, now),
   })
   const semaphores = new LRUCache<string, Semaphore>({ max: maximumServers })
 
   /** All connections of a server share its `maximumConcurrency`. */
-  function semaphoreOf({ id, tokenEndpoint, maximumConcurrency }: ResolvedAuthorizationServer): Semaphore {
+  function semaphoreOf({ id, tokenEndpoint, maximumConcurrency }: LocatedServer): Semaphore {
     const name = JSON.stringify([id, new URL(tokenEndpoint).origin, maximumConcurrency])
     const semaphore = semaphores.get(name) ?? createSemaphore(maximumConcurrency)
     semaphores.set(name, semaphore)
@@ -218,7 +218,7 @@ function decoderOf(mediaType: string): InstanceType<typeof TextDecoder> | undefi
  */
 export function describeTokenEndpointFailure(
   error: unknown,
-  server: ResolvedAuthorizationServer,
+  server: LocatedServer,
   { isSent, isAnswered }: ExchangeProgress,
 ): Error {
   if (error instanceof UnreadableAnswerError || error instanceof TimedOutError) return error

@@ -4,7 +4,7 @@ import { createServer as createTcpServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { listen } from '../../../infra/local/listen.ts'
 import { undiciTokenEndpoint } from '../../../lib/adapters/http/undici-token-endpoint.ts'
-import type { ResolvedAuthorizationServer } from '../../../lib/configuration/connection.ts'
+import type { LocatedServer } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { readRefusal } from '../../../lib/token-endpoint/answer-without-token.ts'
@@ -42,13 +42,13 @@ interface Case {
   readonly name: string
   readonly blames: 'way' | 'endpoint' | 'client'
   /** The server as its element describes it. */
-  server(t: TestContext): Promise<Partial<ResolvedAuthorizationServer>>
+  server(t: TestContext): Promise<Partial<LocatedServer>>
 }
 
 const tls = { minimumVersion: 'TLSv1.2', trustStore: 'the-trust' } as const
 
 /** The outcome of one request. */
-async function outcomeOf(changes: Partial<ResolvedAuthorizationServer>): Promise<unknown> {
+async function outcomeOf(changes: Partial<LocatedServer>): Promise<unknown> {
   const { authorizationServer } = plainConnection
   const times = { connectTimeoutMilliseconds: 700, receiveTimeoutMilliseconds: 1_000 }
   const server = { ...authorizationServer, ...times, tls, ...changes }

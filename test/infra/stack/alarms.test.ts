@@ -16,6 +16,7 @@ const expected = {
   TokensAlarmsTokenRequestsFailed: [ofRequests[1], ofRequests[0], ofRequests[2], '>= 1 % and at least 5 in 1'],
   TokensAlarmsApiCallsFailed: [own('ApiCallsFailed'), numberOf('ApiCallDuration'), '>= 1 % and at least 5 in 1'],
   TokensAlarmsApiHostsRefused: [own('ApiHostsRefused'), '>= 1 in 1'],
+  TokensAlarmsTokenEndpointsRefused: [own('TokenEndpointsRefused'), '>= 1 in 1'],
   TokensAlarmsCacheBudgetExceeded: [
     own('CacheBudgetExceeded'),
     own('TokensFromCache'),

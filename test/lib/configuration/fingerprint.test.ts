@@ -56,6 +56,7 @@ const bySecret: Change = {
   oAuthConfig: { jwtAuthenticationTokenRef: undefined },
   authorizationServer: { basicAuthRef: 'theUser' },
 }
+const byDiscovery: Change = { authorizationServer: { tokenEndpoint: undefined } }
 const byGrant: Change = {
   oAuthConfig: {
     ...{ grantType: 'jwt-bearer', assertionTokenRef: 'theTokenConfig', assertionParameters: { scope: 'text' } },
@@ -175,6 +176,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
   authorizationServer: {
     tokenEndpoint: counts('https://as.example.com/token?tenant=t'),
     issuer: counts('https://other.example.com'),
+    tokenEndpointHosts: counts('tokens.example.com', { given: byDiscovery }),
     sslCertsRef: isNothing('theSslTwin'),
     basicAuthRef: counts('theUser', { with: { oAuthConfig: { jwtAuthenticationTokenRef: undefined } } }),
     proxyConfigRef: isNothing('theProxy'),

@@ -366,7 +366,6 @@ test('a missing required attribute is a mistake', async (t) => {
     endpointConnection: ['authenticationConfigRef'],
     oAuthConfig: ['authServerRef'],
     oAuthTokenConfig: ['tokenGeneratorRef'],
-    authorizationServer: ['tokenEndpoint'],
     keyStore: ['location'],
     sslDefault: ['sslRef'],
     authData: ['user', 'passwordSecret'],

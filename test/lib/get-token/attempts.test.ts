@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Token } from '../../../lib/access-token/token.ts'
+import { createTokenEndpoints } from '../../../lib/discovery/token-endpoints.ts'
 import { LeaseLostError, unsharedLease } from '../../../lib/fleet/lease.ts'
 import { createAttempts, type LeasedContext } from '../../../lib/get-token/attempts.ts'
 import { createSecondAttemptPolicy, type SecondAttempt } from '../../../lib/get-token/second-attempt.ts'
@@ -41,6 +42,13 @@ function theAttempts(answers: readonly (Token | Error)[], second: SecondAttempt 
   const useless: SecondAttempt[] = []
   const left = [...answers]
   const attempts = createAttempts({
+    tokenEndpoints: createTokenEndpoints({
+      source: { get: () => assert.fail('the elements say where the token endpoint is') },
+      events: { isHeard: false, async raise() {} },
+      now: () => now,
+      async pause() {},
+      log() {},
+    }),
     tokenClient: {
       async readKeys(_connection, otherKeys) {
         keys.push(otherKeys)

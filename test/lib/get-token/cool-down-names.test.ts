@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ServedConnection } from '../../../lib/configuration/connection.ts'
+import type { LocatedConnection } from '../../../lib/configuration/connection.ts'
 import { coolDownNames, type NamedRequest, passwordQuotaNames } from '../../../lib/get-token/cool-down-names.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
@@ -42,11 +42,11 @@ async function namesOf(request: NamedRequest, others: Readonly<Record<string, st
   )
 }
 
-const withConnection = (changes: Partial<ServedConnection>): NamedRequest => ({
+const withConnection = (changes: Partial<LocatedConnection>): NamedRequest => ({
   ...context,
   connection: { ...context.connection, ...changes },
 })
-const withServer = (changes: Partial<ServedConnection['authorizationServer']>): NamedRequest =>
+const withServer = (changes: Partial<LocatedConnection['authorizationServer']>): NamedRequest =>
   withConnection({ authorizationServer: { ...server, ...changes } })
 
 /** The kinds whose names differ between a request and the one above. */

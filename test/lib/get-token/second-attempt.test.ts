@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ServedConnection } from '../../../lib/configuration/connection.ts'
+import type { LocatedConnection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import type { SecretStore } from '../../../lib/secret/secret-store.ts'
@@ -20,12 +20,12 @@ import { theSigner, type VirtualEndpoint, type VirtualRequest } from '../../supp
 const minutes = 60_000
 const keyName = 'tokenwell/test/the-key'
 const passwordName = 'tokenwell/test/the-password'
-const basic: ServedConnection = {
+const basic: LocatedConnection = {
   ...plainConnection,
   clientAuthentication: { method: 'client_secret_basic', passwordSecret: passwordName },
 }
 const certificateName = 'tokenwell/test/the-certificate'
-const byCertificate: ServedConnection = {
+const byCertificate: LocatedConnection = {
   ...plainConnection,
   clientAuthentication: { method: 'tls_client_auth' },
   authorizationServer: {

@@ -9,6 +9,7 @@ import { createHandler as createRotateHandler } from '../../../functions/rotate-
 import { textElements } from '../../../lib/adapters/files/file-elements.ts'
 import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
+import { createTokenEndpoints } from '../../../lib/discovery/token-endpoints.ts'
 import { DeadLettersError } from '../../../lib/events/dead-letters.ts'
 import { EventBusError } from '../../../lib/events/event-bus.ts'
 import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
@@ -84,6 +85,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
   return [
     ...(await ofTheFunction(t)),
     ...(await ofFailures()),
+    ...(await ofDiscovery()),
     ...(await ofAnswers()),
     ...(await ofSignatures()),
     ...(await ofSecondAttempts()),
@@ -105,9 +107,34 @@ async function ofTheFunction(t: TestContext): Promise<readonly LogEvent[]> {
   await ask(stage.handler, 'conn')
   await ask(stage.handler, 'conn')
   await ask(stage.handler, 'nowhere')
-  const wrong = await startIssueTokenByTestClock(t, { changes: { server: { tokenEndpoint: undefined } } })
+  const wrong = await startIssueTokenByTestClock(t, {
+    changes: { server: { tokenEndpoint: undefined, issuer: undefined } },
+  })
   await ask(wrong.handler, 'conn')
   return [...stage.log, ...wrong.log]
+}
+
+async function ofDiscovery(): Promise<readonly LogEvent[]> {
+  const log: LogEvent[] = []
+  const { tokenEndpoint: _written, ...settings } = plainConnection.authorizationServer
+  const server = { ...settings, issuer: exampleIssuer, discovery: { hosts: [], noProxy: [] } }
+  const documents = [{ token_endpoint: 'https://new.example/token' }, { token_endpoint: `${exampleIssuer}/token` }]
+  const tokenEndpoints = createTokenEndpoints({
+    source: {
+      async get() {
+        const more = { issuer: exampleIssuer, token_endpoint_auth_methods_supported: ['client_secret_basic'] }
+        return { status: 200, body: JSON.stringify({ ...documents.shift(), ...more }) }
+      },
+    },
+    events: { isHeard: false, async raise() {} },
+    now: () => 0,
+    pause: () => new Promise(() => {}),
+    log: (event) => void log.push(event),
+  })
+  const connection = { ...plainConnection, authorizationServer: server }
+  await assert.rejects(tokenEndpoints.locate(connection, 20_000))
+  await tokenEndpoints.locate(connection, 20_000)
+  return log
 }
 
 async function ofSignatures(): Promise<readonly LogEvent[]> {

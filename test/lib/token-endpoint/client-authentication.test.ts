@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ServedConnection } from '../../../lib/configuration/connection.ts'
+import type { LocatedConnection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createAssertionMakers } from '../../../lib/signing/assertion-makers.ts'
@@ -15,7 +15,7 @@ import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
 
 /** The credentials of the connection's client, where every secret is this text. */
-async function authenticate(connection: ServedConnection, text: string): Promise<ClientCredentials> {
+async function authenticate(connection: LocatedConnection, text: string): Promise<ClientCredentials> {
   const secrets = createSecretCache(
     singleVersionSecrets(async () => new Secret(text)),
     Date.now,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { JwtBearerGrant, ServedConnection, TokenExchangeGrant } from '../../../lib/configuration/connection.ts'
+import type { JwtBearerGrant, LocatedConnection, TokenExchangeGrant } from '../../../lib/configuration/connection.ts'
 import type { HeaderValues } from '../../../lib/configuration/element.ts'
 import { jwtBearer, tokenExchange } from '../../../lib/configuration/grant-type.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -12,7 +12,7 @@ import { plainAssertion, plainConnection } from '../../support/elements/plain-co
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
 const passwordName = 'tokenwell/test/the-password'
-const basic: ServedConnection = {
+const basic: LocatedConnection = {
   ...plainConnection,
   clientAuthentication: { method: 'client_secret_basic', passwordSecret: passwordName },
 }
@@ -84,7 +84,7 @@ test('a message about a secret names the element and the host that it is for', a
 
 test("a client with a password has the current and the previous one, both without an editor's line break", async () => {
   for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
-    const connection: ServedConnection = { ...basic, clientAuthentication: { method, passwordSecret: passwordName } }
+    const connection: LocatedConnection = { ...basic, clientAuthentication: { method, passwordSecret: passwordName } }
     const { asked, keys } = theKeys('before\r\n')
     const [now, before] = [await keys.current(connection), await keys.previous(connection, false)]
     assert.ok('password' in now.client && before && 'password' in before.client)
@@ -102,7 +102,7 @@ test('a missing previous key, or one that equals the current key, is undefined',
 test('a client that authenticates by its certificate, or not at all, needs no signature and no password: no secret is read', async () => {
   for (const way of [{ method: 'tls_client_auth' }, { method: 'none', sendClientId: false }] as const) {
     const { asked, keys } = theKeys('before')
-    const connection: ServedConnection = { ...plainConnection, clientAuthentication: way }
+    const connection: LocatedConnection = { ...plainConnection, clientAuthentication: way }
     assert.deepEqual(await keys.current(connection), { client: { way }, grant: { grant: plainGrant } })
     assert.equal(await keys.previous(connection, true), undefined)
     assert.deepEqual(asked, [])
@@ -130,19 +130,19 @@ test('after any other refusal, the previous key of the grant is used, or that of
     client: { way, maker: previousMaker },
     grant: { grant, maker: theMaker },
   })
-  const anonymous: ServedConnection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
+  const anonymous: LocatedConnection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
   assert.equal(await theKeys().keys.previous(anonymous, false), undefined)
 })
 
 test('where a client without credentials is refused, its grant has the key that the server does not know', async () => {
   const both = { ...plainConnection, grant }
-  const anonymous: ServedConnection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
+  const anonymous: LocatedConnection = { ...both, clientAuthentication: { method: 'none', sendClientId: false } }
   const { keys } = theKeys('before')
   assert.deepEqual(await keys.previous(anonymous, true), {
     client: { way: anonymous.clientAuthentication },
     grant: { grant, maker: previousMaker },
   })
-  const byCertificate: ServedConnection = { ...both, clientAuthentication: { method: 'tls_client_auth' } }
+  const byCertificate: LocatedConnection = { ...both, clientAuthentication: { method: 'tls_client_auth' } }
   assert.equal(await keys.previous(byCertificate, true), undefined)
 })
 
@@ -153,7 +153,7 @@ test('subject and actor have a key each, and after a refusal the previous one of
     subject: { type: 'urn:a', assertion: signedBy('subject') },
     actor: { type: 'urn:b', assertion: signedBy('actor') },
   }
-  const connection: ServedConnection = { ...plainConnection, grant: exchange }
+  const connection: LocatedConnection = { ...plainConnection, grant: exchange }
   const client = { way, maker: theMaker }
   const { asked, keys } = theKeys('before', ['tokenwell/test/actor'])
   assert.deepEqual(await keys.current(connection), {
@@ -165,12 +165,12 @@ test('subject and actor have a key each, and after a refusal the previous one of
     client,
     grant: { grant: exchange, subjectMaker: previousMaker, actorMaker: theMaker },
   })
-  const withoutAny: ServedConnection = { ...connection, grant: { type: tokenExchange, subject: {} } }
+  const withoutAny: LocatedConnection = { ...connection, grant: { type: tokenExchange, subject: {} } }
   assert.deepEqual((await keys.previous(withoutAny, false))?.client, { way, maker: previousMaker })
 })
 
 const headerName = 'tokenwell/test/the-header'
-const withHeaders = (headers: HeaderValues, connection = plainConnection): ServedConnection => ({
+const withHeaders = (headers: HeaderValues, connection = plainConnection): LocatedConnection => ({
   ...connection,
   authorizationServer: { ...connection.authorizationServer, headers },
 })
@@ -202,7 +202,7 @@ test('user and password of a Basic header count as secrets too', async () => {
 })
 
 test('where neither grant nor client has a previous key, the previous secrets of the headers are used', async () => {
-  const anonymous: ServedConnection = {
+  const anonymous: LocatedConnection = {
     ...plainConnection,
     clientAuthentication: { method: 'none', sendClientId: true },
   }
@@ -228,7 +228,7 @@ test('with the previous key of a grant, the headers are the current ones', async
 })
 
 /** A token of a server that wants two secrets in its body, and perhaps one in a header. */
-const byBody = (more: Partial<ServedConnection> = {}): ServedConnection => ({
+const byBody = (more: Partial<LocatedConnection> = {}): LocatedConnection => ({
   ...plainConnection,
   clientAuthentication: { method: 'none', sendClientId: false },
   grant: {

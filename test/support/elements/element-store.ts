@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
-import { type Connection, isServed, type ServedConnection } from '../../../lib/configuration/connection.ts'
+import { type Connection, isLocated, isServed, type LocatedConnection } from '../../../lib/configuration/connection.ts'
 import type { Deployment } from '../../../lib/configuration/deployment.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ConfigurationError, describeFinding, type Finding } from '../../../lib/configuration/finding.ts'
@@ -34,9 +34,9 @@ export async function resolveConn(
   t: TestContext,
   elements: RawElements,
   deployment = localDeployment,
-): Promise<ServedConnection & { readonly warnings: readonly Finding[] }> {
+): Promise<LocatedConnection & { readonly warnings: readonly Finding[] }> {
   const connection = await resolveAnyConn(t, elements, deployment)
-  assert(isServed(connection))
+  assert(isServed(connection) && isLocated(connection))
   return connection
 }
 

@@ -1,5 +1,5 @@
 import type { JwtConfiguration } from '../../../lib/configuration/assertion-configuration.ts'
-import type { ServedConnection } from '../../../lib/configuration/connection.ts'
+import type { LocatedConnection } from '../../../lib/configuration/connection.ts'
 
 /** The resolved assertion settings of a plain client, with these changes. */
 export function plainAssertion(changes: Partial<JwtConfiguration> = {}): JwtConfiguration {
@@ -20,7 +20,7 @@ export function plainAssertion(changes: Partial<JwtConfiguration> = {}): JwtConf
 }
 
 /** A connection that signs a JWT and sets nothing else. */
-export const plainConnection: ServedConnection = {
+export const plainConnection: LocatedConnection = {
   name: 'conn',
   elements: ['endpointConnection/conn'],
   authentication: { kind: 'oAuthConfig', id: 'theConfig' },

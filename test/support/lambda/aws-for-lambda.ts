@@ -47,6 +47,10 @@ export function linesOf(instance: LambdaInstance): Readonly<Record<string, unkno
 /** The whole catalogue. The compiler reports a missing event. */
 const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   connection_resolved: true,
+  server_discovered: true,
+  discovery_failed: true,
+  token_endpoint_on_new_host: true,
+  metadata_differs: true,
   client_authenticated: true,
   token_signed: true,
   token_obtained: true,

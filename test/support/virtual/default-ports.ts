@@ -4,6 +4,9 @@ import '../../../lib/admission/unknown-parameters.ts'
 import '../../../lib/configuration/advice.ts'
 import '../../../lib/configuration/inspect-elements.ts'
 import '../../../lib/key-lifecycle/publication-record.ts'
+import '../../../lib/discovery/metadata-advice.ts'
+import '../../../lib/discovery/server-metadata.ts'
+import '../../../lib/discovery/stated-endpoint.ts'
 import '../../../lib/signing/secret-dates.ts'
 import '../../../lib/token-endpoint/answer-without-token.ts'
 import '../../../lib/token-endpoint/auth-token-answer.ts'
@@ -34,6 +37,7 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
     secretStore: ports.secrets,
     certificates: { trusted: async () => [], presented: async () => [] },
     keyService: noKeyService,
+    metadataSource: { get: () => Promise.reject(new Error('no server describes itself here')) },
     secretRotation: { open: () => Promise.reject(new Error('nothing is rotated here')) },
     store: memoryRecords({ maximumRecords: 1_000 }),
     sealing: withoutSealing(new Uint8Array(32)),

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { listen } from '../../../../infra/local/listen.ts'
 import { undiciApiEndpoint } from '../../../../lib/adapters/http/undici-api-endpoint.ts'
 import { undiciTokenEndpoint } from '../../../../lib/adapters/http/undici-token-endpoint.ts'
-import type { ResolvedAuthorizationServer } from '../../../../lib/configuration/connection.ts'
+import type { LocatedServer } from '../../../../lib/configuration/connection.ts'
 import type { Transport } from '../../../../lib/configuration/transport.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
@@ -43,7 +43,7 @@ function theSecrets(ca = '') {
   )
 }
 
-function theServer(tokenEndpoint: string, transport: Transport): ResolvedAuthorizationServer {
+function theServer(tokenEndpoint: string, transport: Transport): LocatedServer {
   const lifetime = { assumedLifetimeSeconds: 300 }
   return { id: 'theServer', tokenEndpoint, maximumConcurrency: 1, coolDownSeconds: 30, lifetime, ...transport }
 }

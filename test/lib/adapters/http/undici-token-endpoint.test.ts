@@ -12,7 +12,7 @@ import { createServerCertificate, type ServerCertificate } from '../../../../inf
 import { listen } from '../../../../infra/local/listen.ts'
 import { fileSecrets } from '../../../../lib/adapters/files/file-secrets.ts'
 import { undiciTokenEndpoint } from '../../../../lib/adapters/http/undici-token-endpoint.ts'
-import type { ResolvedAuthorizationServer } from '../../../../lib/configuration/connection.ts'
+import type { LocatedServer } from '../../../../lib/configuration/connection.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import type { SecretStore } from '../../../../lib/secret/secret-store.ts'
@@ -45,7 +45,7 @@ async function theEndpoint(
   return undiciTokenEndpoint(createSecretCache(secrets, now), now)
 }
 
-function theServer(port: number, changes: Partial<ResolvedAuthorizationServer> = {}): ResolvedAuthorizationServer {
+function theServer(port: number, changes: Partial<LocatedServer> = {}): LocatedServer {
   return {
     id: 'theServer',
     tokenEndpoint: `https://localhost:${port}/token`,
