@@ -27,9 +27,9 @@ export async function findAwsCommand(environment: Readonly<Record<string, string
   }
 }
 
-/** The `sh` blocks below a heading of `infra/README.md`, without those below deeper headings. */
-export function blocksOfPage(heading: string): string[] {
-  const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
+/** The `sh` blocks below a heading of a page in `infra`, without those below deeper headings. */
+export function blocksOfPage(heading: string, name = 'README.md'): string[] {
+  const page = readFileSync(join(root, 'infra', name), 'utf8')
   const [, section = ''] = page.split(new RegExp(`^#+ ${heading}\n`, 'm'))
   const [own = ''] = section.split(/^#+ /m)
   return [...own.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)

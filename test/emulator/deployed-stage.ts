@@ -21,6 +21,7 @@ export const stackName = `Tokenwell-${stage}`
 
 /** A stage in an emulated account, and an authorization server that reads the keys of its client from that stage. */
 export interface DeployedStage extends StageCalls {
+  readonly ministack: Ministack
   readonly account: AwsAccount
   readonly server: AuthorizationServer
   /** What is not deployed as it is in the template. */
@@ -93,6 +94,7 @@ export async function deployStage(t: TestContext, options: StageOptions = {}): P
 
   return {
     ...calls,
+    ministack,
     account,
     server,
     get leftOut() {
