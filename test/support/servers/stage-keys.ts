@@ -5,9 +5,9 @@ import { type StrictKms, startStrictKms } from './strict-kms.ts'
 
 export interface StageKeys {
   readonly kms: StrictKms
-  /** For a function of the stage: its credentials and the endpoint of KMS. */
+  /** For a function of the stage: its credentials, the endpoint of KMS, and the key for publications. */
   readonly environment: Readonly<Record<string, string>>
-  /** Replaces the function's permissions. */
+  /** Replaces the function's permissions on other keys than the one for publications. */
   allow(statements: readonly PolicyStatement[]): void
 }
 
@@ -20,18 +20,23 @@ export interface StageKeysOptions {
 
 /** KMS for a stage: a function's role that may sign with the keys of these aliases, as the construct grants it. */
 export async function startStageKeys(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   { stage = 'local', names = ['partner'], account }: StageKeysOptions = {},
 ): Promise<StageKeys> {
   const kms = await startStrictKms(t, account && { account })
   const { accountId, region } = kms.account
-  const aliases = names.map((each) => `alias/tokenwell/${stage}/${each}`)
+  // The key before a changed one has the second alias.
+  const aliases = names.flatMap((each) => ['', '/previous'].map((end) => `alias/tokenwell/${stage}/${each}${end}`))
   const name = `tokenwell-${stage}-signs`
-  const allow = (statements: readonly PolicyStatement[]) => kms.account.addRole({ name, statements })
+  const publicationKey = kms.createKey('ECC_NIST_P256')
+  const actions = ['kms:Sign', 'kms:GetPublicKey']
+  const publishes: PolicyStatement = { Effect: 'Allow', Action: actions, Resource: publicationKey.arn }
+  const allow = (statements: readonly PolicyStatement[]) =>
+    kms.account.addRole({ name, statements: [...statements, publishes] })
   const roleArn = allow([
     {
       Effect: 'Allow',
-      Action: ['kms:Sign', 'kms:GetPublicKey'],
+      Action: actions,
       Resource: `arn:aws:kms:${region}:${accountId}:key/*`,
       Condition: { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': aliases } },
     },
@@ -41,6 +46,7 @@ export async function startStageKeys(
     kms,
     environment: {
       AWS_ENDPOINT_URL_KMS: kms.endpoint,
+      TOKENWELL_PUBLICATION_KEY: `kms:${publicationKey.arn}`,
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,

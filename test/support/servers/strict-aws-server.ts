@@ -51,7 +51,7 @@ export interface AwsProtocol {
 }
 
 export async function startStrictAwsServer(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   account: AwsAccount,
   protocol: AwsProtocol,
 ): Promise<AwsServer> {

@@ -81,7 +81,7 @@ const algorithms: Readonly<Record<KeySpec, readonly string[]>> = {
 
 /** It ends with the test. */
 export async function startStrictKms(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   { account = createAwsAccount() }: { readonly account?: AwsAccount } = {},
 ): Promise<StrictKms> {
   const keys = new Map<string, KmsKey>()
