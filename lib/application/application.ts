@@ -59,6 +59,7 @@ import type { KeyService } from '../signing/key-service.ts'
 import { createKmsSigners } from '../signing/kms-signers.ts'
 import { createSecretDates, type TlsCertificates } from '../signing/secret-dates.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
+import type { WebIdentity } from '../signing/web-identity.ts'
 import { createClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { createRequestKeySource } from '../token-endpoint/request-keys.ts'
 import { createTokenClient } from '../token-endpoint/token-client.ts'
@@ -86,6 +87,7 @@ export interface Ports extends StorePorts {
   readonly secretRotation: SecretRotation
   readonly signers: SignerCache
   readonly keyService: KeyService
+  readonly webIdentity: WebIdentity
   readonly certificates: TlsCertificates
   readonly tokenEndpoint: TokenEndpoint
   readonly metadataSource: MetadataSource
@@ -242,7 +244,7 @@ function createTiers(ports: Ports) {
   const clockOffsets = createClockOffsets()
   const pinnedKeys = createPinnedKeys({ store: ports.store, breaker, publicationKey, now, log })
   const kmsSigners = createKmsSigners({ keyService, pinnedKeys, now })
-  const makers = createAssertionMakers(signers, kmsSigners)
+  const makers = createAssertionMakers(signers, kmsSigners, ports.webIdentity)
   const keys = createRequestKeySource(makers, secrets)
   const tokenClient = createTokenClient({ keys, tokenEndpoint, clockOffsets, now, randomId, random, log })
   const tokenEndpoints = createTokenEndpoints({ source: metadataSource, events, now, pause, log })

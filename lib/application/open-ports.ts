@@ -14,6 +14,7 @@ import {
 } from './open-adapters.ts'
 import { openKeyService } from './open-key-service.ts'
 import { openStorePorts } from './open-store-ports.ts'
+import { openWebIdentity } from './open-web-identity.ts'
 
 const memoryLimits = { maximumTokens: 10_000, maximumBytes: 64 * 1024 * 1024 }
 
@@ -32,6 +33,7 @@ export function openPorts(environment: Environment): Ports {
     secretRotation: openSecretRotation(places.secrets, stage),
     signers: createSignerCache(secrets, now),
     keyService: openKeyService(places.secrets),
+    webIdentity: openWebIdentity(environment, now),
     certificates: openCertificates(secrets),
     tokenEndpoint: openTokenEndpoint(secrets, now),
     metadataSource: openMetadataSource(secrets),

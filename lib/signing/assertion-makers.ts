@@ -3,7 +3,7 @@ import { type AssertionMaker, createSignedAssertions } from './assertion.ts'
 import type { KmsSigners } from './kms-signers.ts'
 import type { SecretUse } from './secret-use.ts'
 import type { SignerCache } from './signer-cache.ts'
-import { WebIdentityError } from './web-identity.ts'
+import { prepareWebIdentity, type WebIdentity } from './web-identity.ts'
 
 /** What an assertion is made for. */
 export interface AssertionPurpose {
@@ -15,7 +15,7 @@ export interface AssertionPurpose {
 /** Finds the key of an assertion, or the role that AWS vouches for. */
 export type AssertionMakers = ReturnType<typeof createAssertionMakers>
 
-export function createAssertionMakers(signers: SignerCache, kmsSigners: KmsSigners) {
+export function createAssertionMakers(signers: SignerCache, kmsSigners: KmsSigners, webIdentity: WebIdentity) {
   return {
     /**
      * @throws {SecretError} when the secret of the key can't be read
@@ -23,8 +23,8 @@ export function createAssertionMakers(signers: SignerCache, kmsSigners: KmsSigne
      * @throws {KeyServiceError}
      * @throws {WebIdentityError}
      */
-    async current(assertion: AssertionConfiguration, { use }: AssertionPurpose): Promise<AssertionMaker> {
-      if (!isSignedByTokenwell(assertion)) throw new WebIdentityError(assertion.awsWebIdentity, 'It has no use yet.')
+    async current(assertion: AssertionConfiguration, { connection, use }: AssertionPurpose): Promise<AssertionMaker> {
+      if (!isSignedByTokenwell(assertion)) return await prepareWebIdentity(webIdentity, { ...assertion, connection })
       const { key, algorithm } = assertion
       const signer = isInKms(key)
         ? await kmsSigners.current(key, algorithm)

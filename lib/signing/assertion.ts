@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { isInKms, type JwtConfiguration, type KeyReference } from '../configuration/assertion-configuration.ts'
 import type { Secret } from '../secret/secret.ts'
 import { KeyServiceError } from './key-service.ts'
@@ -24,6 +23,8 @@ export interface SentAssertion {
   readonly header: JoseHeader
   /** From the elements and the current time: they never name a user. */
   readonly claims: Readonly<Record<string, unknown>>
+  /** Its times are those of AWS's clock, whatever Tokenwell knows of the server's. */
+  readonly isSignedByAws?: true
 }
 
 /** Makes the assertions of one configuration, a new one for each attempt. */
@@ -56,14 +57,6 @@ export async function signAssertion(
     header,
     claims,
   }
-}
-
-/** Reads an assertion that AWS has signed. */
-export function readAssertion(assertion: Secret): SignedAssertion {
-  const claims = decodeJwt(assertion.reveal())
-  const { iat = 0, nbf = 0, exp = 0 } = claims
-  const validity = { from: Math.max(iat, nbf) * 1000, until: exp * 1000 }
-  return { assertion, validity, header: decodeProtectedHeader(assertion.reveal()) as JoseHeader, claims }
 }
 
 /** The values that differ between two assertions of the same configuration. */

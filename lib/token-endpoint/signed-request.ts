@@ -75,14 +75,18 @@ export function repeatsCredential(
   )
 }
 
-/** What a refusal of the request says about the clocks. Undefined where they are not the reason. */
+/**
+ * What a refusal of the request says about the clocks. Undefined where they are not the reason, and where AWS signed all assertions: a correction
+ * would not change their times.
+ */
 export function clockReadingOf(
   { client, grant }: SignedRequest,
   { date }: TokenEndpointAnswer,
   { error, description }: Refusal,
   now: number,
 ): ClockReading | undefined {
-  const assertion = grant.assertions[0] ?? client.assertion
+  const assertions = [...grant.assertions, ...(client.assertion ? [client.assertion] : [])]
+  const assertion = assertions.find(({ isSignedByAws }) => !isSignedByAws)
   if (!assertion) return undefined
   return compareClocks(assertion.validity, readHttpDate(date), now, `${error} ${description ?? ''}`)
 }

@@ -17,6 +17,10 @@ import { drawWalk, type Walk, walkFrom, wayTo } from './walk.ts'
 
 /** The interfaces with several implementations, and the factories of these. */
 const ports = {
+  AssertionMaker: [
+    'lib/signing/assertion.ts: createSignedAssertions',
+    'lib/signing/web-identity.ts: prepareWebIdentity',
+  ],
   CoolDownRegistry: [
     'lib/fleet/cool-downs.ts: createCoolDownRegistry',
     'lib/fleet/cool-downs.ts: createLocalCoolDownRegistry',
@@ -77,6 +81,11 @@ const ports = {
   TokenEndpoint: [
     'lib/adapters/http/undici-token-endpoint.ts: undiciTokenEndpoint',
     'lib/application/open-adapters.ts: openTokenEndpoint',
+  ],
+  WebIdentity: [
+    'lib/adapters/aws/sts-web-identity.ts: stsWebIdentity',
+    'lib/application/open-web-identity.ts: openWebIdentity',
+    'lib/application/open-web-identity.ts: withoutRole',
   ],
 }
 

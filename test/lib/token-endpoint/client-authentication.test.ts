@@ -12,6 +12,7 @@ import { exampleElements } from '../../support/elements/elements.ts'
 import { noKmsSigners } from '../../support/virtual/key-services.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
+const noWebIdentity = { token: () => Promise.reject(new Error('AWS signs nothing here')) }
 const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
 
 /** The credentials of the connection's client, where every secret is this text. */
@@ -21,7 +22,7 @@ async function authenticate(connection: LocatedConnection, text: string): Promis
     Date.now,
   )
   const { client } = await createRequestKeySource(
-    createAssertionMakers(createSignerCache(secrets, Date.now), noKmsSigners),
+    createAssertionMakers(createSignerCache(secrets, Date.now), noKmsSigners, noWebIdentity),
     secrets,
   ).current(connection)
   return authenticateClient(connection.clientId, client, moment)

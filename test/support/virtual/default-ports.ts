@@ -47,6 +47,7 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
     memoryMaximumSeconds: Infinity,
     publicationKey: thePublicationKey,
     events: { isHeard: false, raise: () => Promise.resolve() },
+    webIdentity: { token: () => Promise.reject(new Error('AWS signs nothing here')) },
     random: () => 0.5,
     randomId: () => randomBytes(16).toString('base64url'),
     ...ports,
