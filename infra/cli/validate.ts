@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { inspectMetadata } from '../../lib/application/inspect-metadata.ts'
 import { inspectSecrets } from '../../lib/application/inspect-secrets.ts'
 import { openElements } from '../../lib/application/open-adapters.ts'
 import { openSecrets, type SecretsPlace } from '../../lib/application/open-store.ts'
 import { describeFinding, type Finding } from '../../lib/configuration/finding.ts'
 import { listConnections, validateElements, withUnreadable } from '../../lib/configuration/inspect-elements.ts'
 import { demandRegion } from './aws-region.ts'
+import { printApi } from './print-api.ts'
 import { checkPublicSuffixes } from './public-suffixes.ts'
 
 interface ValidateOptions {
@@ -13,6 +15,8 @@ interface ValidateOptions {
   readonly publicUrl: string
   readonly secrets: boolean
   readonly secretsFolder?: string
+  readonly discover: boolean
+  readonly api?: string
   readonly json: boolean
 }
 
@@ -26,11 +30,14 @@ export function addValidate(program: Command): void {
     .option('--public-url <url>', "Tokenwell's URL, a part of the default issuer", 'https://tokenwell.invalid')
     .option('--secrets', 'also reads keys, passwords and certificates, and sends nothing', false)
     .option('--secrets-folder <folder>', 'the same with the secrets in this folder')
+    .option('--discover', 'also reads what the servers and APIs publish about themselves, and sends no secret', false)
+    .option('--api <url>', 'prints what the API at this URL says about itself (RFC 9728), and proposes elements')
     .option('--json', 'prints the findings as JSON', false)
     .action(validate)
 }
 
 async function validate(path: string | undefined, options: ValidateOptions, command: Command): Promise<void> {
+  if (options.api !== undefined) return await printApi(options.api, options, command)
   if (path === undefined && options.stage === undefined)
     command.error(
       'Name a file, a folder or a stage, for example: tokenwell validate elements, or tokenwell validate --stage prod',
@@ -52,18 +59,28 @@ async function findAll(path: string | undefined, options: ValidateOptions): Prom
   const elements = openElements(path === undefined ? { kind: 'parameter_store' } : { kind: 'files', path }, stage)
   const deployment = { stage, publicUrl, isLambda: stage !== 'local' }
   const found = [...(await validateElements(elements, deployment)), ...(await checkPublicSuffixes(elements))]
-  if (!checksSecrets(options)) return found
+  if (!readsSecrets(options)) return found
   const secrets = openSecrets(secretsPlace(stage, options), stage)
-  return [...found, ...(await inspectSecrets(await listConnections(elements, deployment), secrets, Date.now()))]
+  const listed = await listConnections(elements, deployment)
+  return [
+    ...found,
+    ...(checksSecrets(options) ? await inspectSecrets(listed, secrets, Date.now()) : []),
+    ...(options.discover ? await inspectMetadata(listed, secrets) : []),
+  ]
 }
 
 function checksSecrets({ secrets, secretsFolder }: ValidateOptions): boolean {
   return secrets || secretsFolder !== undefined
 }
 
+/** Servers are reached by the trust stores and client certificates of their elements. */
+function readsSecrets(options: ValidateOptions): boolean {
+  return checksSecrets(options) || options.discover
+}
+
 function readsFromAws(path: string | undefined, options: ValidateOptions): boolean {
   if (path === undefined) return true
-  return checksSecrets(options) && secretsPlace(options.stage ?? 'local', options).kind === 'secrets_manager'
+  return readsSecrets(options) && secretsPlace(options.stage ?? 'local', options).kind === 'secrets_manager'
 }
 
 /** The secrets of the stage `local` are files. */
