@@ -9,6 +9,7 @@ export type Bench = (t: CleanUp, farEnd: FarEnd, isShort: boolean) => Promise<Re
 export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   'new-token-rs256': async () => (await import('./new-token.ts')).newTokenBench('RS256'),
   'new-token-es256': async () => (await import('./new-token.ts')).newTokenBench('ES256'),
+  'kms-key': async () => (await import('./kms-key.ts')).benchKmsKey,
   hit: async () => (await import('./hit.ts')).benchHit,
   'handler-hit': async () => (await import('./hit.ts')).benchHandlerHit,
   'first-token': async () => (await import('./first-token.ts')).benchFirstToken,
