@@ -31,7 +31,8 @@ export function createAdvice(findings: FindingList) {
       adviseOnLocalToken(assertion, attributes, origin, findings)
       adviseOnFreeClaims(attributes, origin.tokenConfig, findings, anyUserOfApi)
     },
-    onKey: (builder: JwtBuilder, element: ElementReference) => adviseOnIgnoredKeyAttributes(builder, element, findings),
+    onKey: (builder: JwtBuilder, element: ElementReference, isInKms: boolean) =>
+      adviseOnIgnoredKeyAttributes(builder, element, isInKms, findings),
     onServer(server: AuthorizationServer, element: ElementReference): void {
       if (server.issuer !== undefined) adviseOnIssuer(server.issuer, element, 'issuer', findings)
       adviseOnTokenEndpoint(server, element, findings)
@@ -64,7 +65,12 @@ function isAccepted({ element, attribute = '' }: Finding, readings: readonly Ele
   return Array.isArray(accepted) && accepted.includes(attribute)
 }
 
-function adviseOnIgnoredKeyAttributes(builder: JwtBuilder, element: ElementReference, findings: FindingList): void {
+function adviseOnIgnoredKeyAttributes(
+  builder: JwtBuilder,
+  element: ElementReference,
+  isInKms: boolean,
+  findings: FindingList,
+): void {
   const { signatureAlgorithm = defaultSignatureAlgorithm, jwkEnabled = false } = builder
   const isShared = isSharedKeyAlgorithm(signatureAlgorithm)
   const isRsa = isRsaAlgorithm(signatureAlgorithm)
@@ -74,7 +80,7 @@ function adviseOnIgnoredKeyAttributes(builder: JwtBuilder, element: ElementRefer
     ['revokedKeys', isShared],
     ['jwkSigningKeySize', !(jwkEnabled && isRsa)],
     ['jwkRotationTime', !jwkEnabled || isShared],
-    ['publishAheadSeconds', !jwkEnabled || isShared],
+    ['publishAheadSeconds', !(jwkEnabled || isInKms) || isShared],
   ] as const
   const reason = jwkEnabled
     ? `with jwkEnabled, Tokenwell makes the ${signatureAlgorithm} key itself`

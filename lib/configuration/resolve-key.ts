@@ -20,9 +20,10 @@ export function resolveKey(
   element: ElementReference,
   builder: JwtBuilder,
 ): KeyReference | undefined {
-  const { deployment, findings } = resolution
+  const { deployment, findings, graph } = resolution
   const { signatureAlgorithm: algorithm = defaultSignatureAlgorithm, sharedKey, jwkEnabled = false } = builder
-  resolution.advice?.onKey(builder, element)
+  const keyStore = graph.get('keyStore', builder.keyStoreRef ?? defaultElementIds.keyStore)
+  resolution.advice?.onKey(builder, element, keyStore !== undefined && isKmsLocation(keyStore.location))
   if (isSharedKeyAlgorithm(algorithm)) return resolveSharedKey(resolution, element, builder)
 
   if (sharedKey !== undefined) {

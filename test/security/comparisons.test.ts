@@ -63,6 +63,7 @@ test('these files compare secrets, each with equals or timingSafeEqual', () => {
     'lib/fleet/sealing.ts',
     'lib/secret/secret-cache.ts',
     'lib/secret/secret.ts',
+    'lib/signing/kms-certificates.ts',
     'lib/signing/secret-dates.ts',
     'lib/signing/signer-cache.ts',
     'lib/token-endpoint/request-headers.ts',
