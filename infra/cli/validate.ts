@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { inspectMetadata } from '../../lib/application/inspect-metadata.ts'
 import { inspectSecrets } from '../../lib/application/inspect-secrets.ts'
 import { openElements } from '../../lib/application/open-adapters.ts'
+import { openKeyService } from '../../lib/application/open-key-service.ts'
 import { openSecrets, type SecretsPlace } from '../../lib/application/open-store.ts'
 import { describeFinding, type Finding } from '../../lib/configuration/finding.ts'
 import { listConnections, validateElements, withUnreadable } from '../../lib/configuration/inspect-elements.ts'
@@ -60,11 +61,12 @@ async function findAll(path: string | undefined, options: ValidateOptions): Prom
   const deployment = { stage, publicUrl, isLambda: stage !== 'local' }
   const found = [...(await validateElements(elements, deployment)), ...(await checkPublicSuffixes(elements))]
   if (!readsSecrets(options)) return found
-  const secrets = openSecrets(secretsPlace(stage, options), stage)
+  const place = secretsPlace(stage, options)
+  const secrets = openSecrets(place, stage)
   const listed = await listConnections(elements, deployment)
   return [
     ...found,
-    ...(checksSecrets(options) ? await inspectSecrets(listed, secrets, Date.now()) : []),
+    ...(checksSecrets(options) ? await inspectSecrets(listed, secrets, openKeyService(place), Date.now()) : []),
     ...(options.discover ? await inspectMetadata(listed, secrets) : []),
   ]
 }

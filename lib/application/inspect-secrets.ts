@@ -2,7 +2,7 @@ import { createConnector } from '../adapters/http/connector.ts'
 import { tlsCertificates } from '../adapters/http/tls-identity.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
-import { type AssertionConfiguration, isOfSecret } from '../configuration/assertion-configuration.ts'
+import { type AssertionConfiguration, isInKms, isSignedByTokenwell } from '../configuration/assertion-configuration.ts'
 import type { AuthTokenRequest } from '../configuration/auth-token.ts'
 import { secretsInBody } from '../configuration/body-leaf.ts'
 import {
@@ -25,6 +25,8 @@ import type { Secret } from '../secret/secret.ts'
 import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { createHeader } from '../signing/assertion.ts'
+import type { KeyService } from '../signing/key-service.ts'
+import { createKmsSigners, type KmsSigners } from '../signing/kms-signers.ts'
 import { createSecretDates, dateFindings, type SecretDates } from '../signing/secret-dates.ts'
 import {
   demandHeaderValue,
@@ -38,24 +40,29 @@ import { createSignerCache, type SignerCache } from '../signing/signer-cache.ts'
 interface Inspection {
   readonly secrets: SecretCache
   readonly signers: SignerCache
+  readonly kmsSigners: KmsSigners
   readonly dates: SecretDates
   readonly now: number
 }
 
 /**
- * Finds mistakes in the secrets of these connections that a token request would meet. It reads and uses each secret, and sends
- * nothing. Keys that Tokenwell makes itself are left out. No finding shows a secret.
+ * Finds mistakes in the secrets of these connections that a token request would meet. It reads and uses each secret, asks KMS for public
+ * keys, and sends nothing else. Keys that Tokenwell makes itself are left out. No finding shows a secret.
  * @param now milliseconds since the epoch
  */
 export async function inspectSecrets(
   listed: readonly ListedConnection[],
   store: SecretStore,
+  keyService: KeyService,
   now: number,
 ): Promise<readonly Finding[]> {
   const secrets = createSecretCache(store, () => now)
   const signers = createSignerCache(secrets, () => now)
   const dates = createSecretDates({ secrets, certificates: tlsCertificates(secrets) })
-  const inspection = { secrets, signers, dates, now }
+  // The key of each alias is examined, whatever is published.
+  const pinnedKeys = { read: async () => [] }
+  const kmsSigners = createKmsSigners({ keyService, pinnedKeys, now: () => now })
+  const inspection = { secrets, signers, kmsSigners, dates, now }
   const findings: Finding[] = []
   for (const { connection } of listed)
     if (connection) findings.push(...(await inspectConnection(connection, inspection)))
@@ -190,11 +197,17 @@ function emptyMistakes(
 async function inspectKey(
   assertion: AssertionConfiguration,
   use: SecretUse | undefined,
-  { signers }: Inspection,
+  { signers, kmsSigners }: Inspection,
 ): Promise<readonly Finding[]> {
-  if (!isOfSecret(assertion) || assertion.key.generated) return []
+  if (!isSignedByTokenwell(assertion)) return []
   const { key, algorithm } = assertion
   const builder: ElementReference = { kind: 'jwtBuilder', id: key.jwtBuilder }
+  if (isInKms(key))
+    return await complaints(builder, 'keyStoreRef', async () => {
+      createHeader(assertion, await kmsSigners.current(key, algorithm))
+      return []
+    })
+  if (key.generated) return []
   const isShared = isSharedKeyAlgorithm(algorithm)
   return await complaints(builder, isShared ? 'sharedKey' : 'keyStoreRef', async () => {
     createHeader(assertion, await signers.current(key, algorithm, use))

@@ -76,7 +76,7 @@ export function checkSecretNames(readings: readonly ElementReading[], deployment
       (secretNames as Partial<Record<Kind, readonly string[]>>)[reference.kind] ?? []
     return attributes.flatMap((attribute) =>
       secretsNamedBy((read as Record<string, unknown>)[attribute]).flatMap((named): Finding[] => {
-        const sentence = whyNotHere(named, deployment)
+        const sentence = whyNotHere(named, reference.kind, deployment)
         return sentence === undefined ? [] : [{ severity: 'mistake', element: reference, attribute, sentence }]
       }),
     )
@@ -101,7 +101,9 @@ function secretsNamedBy(value: unknown): readonly NamedSecret[] {
   )
 }
 
-function whyNotHere({ name, place }: NamedSecret, deployment: Deployment): string | undefined {
+function whyNotHere({ name, place }: NamedSecret, kind: Kind, deployment: Deployment): string | undefined {
+  if (isKmsLocation(name) && kind !== 'keyStore')
+    return `${place} must be the name of a secret. Only the location of a keyStore may name a KMS key, to sign with a private key.`
   if (isKmsLocation(name)) return whyNoAlias(name.slice(kmsLocationPrefix.length), deployment)
   const prefix = secretPrefix(deployment)
   const isOfAnotherStage = /^tokenwell\/[^/]+\//.test(name) && !name.startsWith(prefix)

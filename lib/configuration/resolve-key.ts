@@ -85,6 +85,13 @@ function resolveKmsKey(
       'keyAlias',
       'It chooses a key of a secret, but the keyStore names a KMS key. Take this attribute out.',
     )
+  const { x5c = false, certificateThumbprint = 'none' } = builder
+  if (certificate === undefined && (x5c || certificateThumbprint !== 'none'))
+    findings.addMistake(
+      element,
+      x5c ? 'x5c' : 'certificateThumbprint',
+      'The KMS key has no certificate. Write it, with its chain, into certificate of the keyStore, or take this attribute out.',
+    )
   const publishAheadSeconds = builder.publishAheadSeconds ?? defaultPublishAheadSeconds
   adviseOnPublishAhead(findings, element, publishAheadSeconds)
   return {

@@ -4,7 +4,14 @@ import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { keyOf } from '../configuration/element.ts'
 import type { Log } from '../log/log-event.ts'
-import { type DatedSecret, dayMilliseconds, dayOf, describeNotice, type SecretDates } from '../signing/secret-dates.ts'
+import {
+  type DatedSecret,
+  dayMilliseconds,
+  dayOf,
+  describeNotice,
+  holderOf,
+  type SecretDates,
+} from '../signing/secret-dates.ts'
 
 /** Many connections share a secret, and a reconciliation checks each of them once an hour. */
 const pauseMilliseconds = 30 * 60_000
@@ -38,7 +45,8 @@ export function createDateReporter({
     }
   }
 
-  function reportSecret({ secret, element, attribute, expiresAt, notices }: DatedSecret): void {
+  function reportSecret(dated: DatedSecret): void {
+    const { secret, element, attribute, expiresAt, notices } = dated
     const dates = JSON.stringify([expiresAt, notices])
     const last = reported.get(secret)
     if (last && last.dates === dates && now() < last.until) return
@@ -48,7 +56,7 @@ export function createDateReporter({
       log({ event: 'secret_expiry_checked', secret, expiresOn: dayOf(expiresAt), daysLeft })
     }
     for (const notice of notices) {
-      const reason = describeNotice(notice, `The secret ${secret}`)
+      const reason = describeNotice(notice, holderOf(dated))
       log({ event: 'secret_date_noticed', secret, element: `${keyOf(element)} ${attribute}`, reason })
     }
   }

@@ -1,7 +1,12 @@
 import type { X509Certificate } from 'node:crypto'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ApiOfToken, ProtectedApi } from '../configuration/api.ts'
-import { isInKms, type JwtConfiguration } from '../configuration/assertion-configuration.ts'
+import {
+  isInKms,
+  type JwtConfiguration,
+  type KmsKeyReference,
+  locationOf,
+} from '../configuration/assertion-configuration.ts'
 import {
   type Connection,
   isServed,
@@ -18,6 +23,7 @@ import type { Transport } from '../configuration/transport.ts'
 import { expiresSoonDays } from '../log/metric.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
+import { writtenCertificates } from './kms-certificates.ts'
 import { readExpiresAt } from './secret-use.ts'
 import { readSigningKeys } from './signing-secret.ts'
 
@@ -37,6 +43,8 @@ interface UsedSecret {
   readonly element: ElementReference
   readonly attribute: string
   readonly use: 'text' | 'signature' | 'client_certificate' | 'trust'
+  /** A key in KMS. Its certificate is in the keyStore, and `secret` is the location of the key. */
+  readonly kmsKey?: KmsKeyReference
   /** Which keys of the secret may sign. */
   readonly alias?: string | undefined
   /** Whether a server sees a digest of its certificate, or all of it. */
@@ -106,17 +114,11 @@ export function createSecretDates({
   /** Undefined if the secret can't be used. A token request and `validate` say why. */
   async function look(used: UsedSecret, now: number): Promise<DatedSecret | undefined> {
     try {
+      if (used.kmsKey) return datedBy(used, writtenChain(used, used.kmsKey), { kind: 'none' }, now)
       const secret = await secrets.get(used.secret)
       const stated = readExpiresAt(secret)
       const found = await certificatesOf(used, secret)
-      const isMinor = isMinorIn(used, found, now)
-      const ends = found.map(({ validToDate }) => +validToDate).filter((end) => end > now || !isMinor)
-      if (stated.kind === 'date') ends.push(stated.expiresAt)
-      return {
-        ...used,
-        ...(ends.length > 0 && { expiresAt: Math.min(...ends) }),
-        notices: [...noticesOfText(stated, now), ...noticesOfCertificates(found, isMinor, now)],
-      }
+      return datedBy(used, found, stated, now)
     } catch (error) {
       if (error instanceof TokenwellError) return undefined
       throw error
@@ -133,6 +135,32 @@ export function createSecretDates({
       return looks.filter((each) => each !== undefined)
     },
   }
+}
+
+/** The certificates of a KMS key that a server sees. */
+function writtenChain({ hasChain }: UsedSecret, key: KmsKeyReference): Certificates {
+  return writtenCertificates(key).slice(0, hasChain ? undefined : 1)
+}
+
+function datedBy(
+  used: UsedSecret,
+  found: Certificates,
+  stated: ReturnType<typeof readExpiresAt>,
+  now: number,
+): DatedSecret {
+  const isMinor = isMinorIn(used, found, now)
+  const ends = found.map(({ validToDate }) => +validToDate).filter((end) => end > now || !isMinor)
+  if (stated.kind === 'date') ends.push(stated.expiresAt)
+  return {
+    ...used,
+    ...(ends.length > 0 && { expiresAt: Math.min(...ends) }),
+    notices: [...noticesOfText(stated, now), ...noticesOfCertificates(found, isMinor, now)],
+  }
+}
+
+/** How a message names what holds the dates. */
+export function holderOf({ secret, kmsKey }: DatedSecret): string {
+  return kmsKey ? `The keyStore of ${secret}` : `The secret ${secret}`
 }
 
 /** Whether an end that has passed counts for nothing: no server sees the certificate, or a bundle of CAs has others that are valid. */
@@ -205,9 +233,15 @@ function textSecret(secret: string, element: ElementReference, attribute: string
 
 function keySecret(assertion: JwtConfiguration): readonly UsedSecret[] {
   const { key, algorithm, certificateThumbprint, hasCertificateChain: hasChain = false } = assertion
-  if (isInKms(key) || key.generated) return []
-  const { location: secret, alias } = key
   const element: ElementReference = { kind: 'jwtBuilder', id: key.jwtBuilder }
+  if (isInKms(key)) {
+    if (key.certificate === undefined) return []
+    const isPresented = certificateThumbprint !== 'none' || hasChain
+    const use = { use: 'signature' as const, kmsKey: key, isPresented, hasChain }
+    return [{ secret: locationOf(key), element, attribute: 'keyStoreRef', ...use }]
+  }
+  if (key.generated) return []
+  const { location: secret, alias } = key
   if (isSharedKeyAlgorithm(algorithm)) return [textSecret(secret, element, 'sharedKey')]
   const isPresented = certificateThumbprint !== 'none' || hasChain
   return [{ secret, element, attribute: 'keyStoreRef', use: 'signature', alias, isPresented, hasChain }]
@@ -232,10 +266,10 @@ function secretsOfTransport({ tls, proxy }: Transport, element: ElementReference
  * the secret.
  */
 export function dateFindings(dated: readonly DatedSecret[]): readonly Finding[] {
-  return dated.flatMap(({ secret, element, attribute, notices }) =>
-    notices.map((notice) => ({
+  return dated.flatMap((each) =>
+    each.notices.map((notice) => ({
       severity: isMistake(notice) ? ('mistake' as const) : ('warning' as const),
-      ...{ element, attribute, sentence: describeNotice(notice, `The secret ${secret}`) },
+      ...{ element: each.element, attribute: each.attribute, sentence: describeNotice(notice, holderOf(each)) },
     })),
   )
 }
@@ -248,10 +282,10 @@ function isMistake({ kind, isMinor }: DateNotice): boolean {
  * The same for callers: without the name of a secret, and all as warnings, because a connection with a mistake can't be used.
  */
 export function dateWarnings(dated: readonly DatedSecret[]): readonly Finding[] {
-  return dated.flatMap(({ element, attribute, notices }) =>
+  return dated.flatMap(({ element, attribute, notices, kmsKey }) =>
     notices.map((notice) => ({
       severity: 'warning' as const,
-      ...{ element, attribute, sentence: describeNotice(notice, 'The secret') },
+      ...{ element, attribute, sentence: describeNotice(notice, kmsKey ? 'The keyStore' : 'The secret') },
     })),
   )
 }

@@ -12,6 +12,7 @@ import { type ElementChanges, exampleElements, type RawElements } from '../../su
 import { localTokenElements } from '../../support/elements/local-token-elements.ts'
 import { packPkcs12 } from '../../support/servers/client-certificate.ts'
 import { startIfThere } from '../../support/servers/real-server.ts'
+import { testKeyService } from '../../support/virtual/key-services.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const day = 86_400_000
@@ -49,6 +50,12 @@ const byBasic: RawElements = {
   endpointConnection: { conn: { authenticationConfigRef: 'theUser', host: 'https://api.example.com' } },
   authData: { theUser: { user: 'alice', passwordSecret: 'tokenwell/local/the-password' } },
 }
+const theKeyService = testKeyService({ 'alias/tokenwell/local/one': rsa })
+const inKms = (keyStore: object = {}, builder: Record<string, unknown> = {}): RawElements => {
+  const elements = byKey(builder)
+  const theKeys = { location: 'kms:alias/tokenwell/local/one', ...keyStore }
+  return { ...elements, keyStore: { ...elements['keyStore'], theKeys } }
+}
 const trust = { 'authorization-server-ca': caCertificate }
 
 /** The findings so many days from now, with these secrets by the last part of their names. */
@@ -64,7 +71,7 @@ async function inspect(
     return new Secret(secret)
   })
   const listed = await listConnections(await elementStoreOf(t, elements), localDeployment)
-  const findings = await inspectSecrets(listed, store, Date.now() + days * day)
+  const findings = await inspectSecrets(listed, store, theKeyService, Date.now() + days * day)
   return findings.map((each) => `${each.severity} ${describeFinding(each)}`)
 }
 
@@ -354,4 +361,29 @@ test('the key of a token that Tokenwell signs is for the host of the connection,
   assertLines(await inspect(t, elementsWith({}), withHosts('api.example.com')), [
     /the-key is only for the hosts that it lists, but endpointConnection\/conn does not say which host gets/,
   ])
+})
+
+test('KMS keys are examined: that they exist, fit the algorithm, and have the certificate that is sent', async (t) => {
+  assert.deepEqual(await inspect(t, inKms(), {}), [])
+  assert.deepEqual(await inspect(t, inKms({ certificate }, { x5c: true }), {}), [])
+  const others = await createKeyCertificate(p256, 'another')
+  for (const [elements, sentence] of [
+    [inKms({ location: 'kms:alias/tokenwell/local/none' }), /none does not exist in this account and region/],
+    [inKms({}, { signatureAlgorithm: 'ES256' }), /is a 2048 bit RSA key, but ES256 needs an EC key on P-256/],
+    [inKms({ certificate: others }), /has a certificate in its keyStore that belongs to another key/],
+  ] as const) {
+    const [finding = '', ...more] = await inspect(t, elements, {})
+    assert.match(finding, /^mistake jwtBuilder\/theBuilder keyStoreRef: The KMS key alias\/tokenwell\/local\//)
+    assert.match(finding, sentence)
+    assert.deepEqual(more, [])
+  }
+})
+
+test('the end of the certificate of a KMS key is found as that of a secret is', async (t) => {
+  const elements = inKms({ certificate }, { x5c: true })
+  const [finding = ''] = await inspect(t, elements, {}, 36_500)
+  assert.match(
+    finding,
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: The keyStore of kms:alias\/tokenwell\/local\/one holds the certificate of .* which expired on/,
+  )
 })
