@@ -314,3 +314,25 @@ test('the elements are held against the metadata, and each difference is logged 
   )
   assert.match(JSON.stringify(differing), /lists other methods: client_secret_basic\. Choose/)
 })
+
+test('a server that keeps its document back gets 5 s, and the caller an answer after it', async (t) => {
+  const { http, paths } = await startSilentServer(t)
+  const from = performance.now()
+  const { status } = await http(tokenRequest('conn'))
+  const milliseconds = performance.now() - from
+  assert.equal(status, 504)
+  assert.ok(milliseconds > 4_500 && milliseconds < 9_000, String(milliseconds))
+  assert.deepEqual(paths(), [`GET ${oAuthPlace}`])
+})
+
+async function startSilentServer(t: TestContext) {
+  const set = await startIssueTokenWithScriptedServer(
+    t,
+    (issuer) => exampleElements(issuer, { server: issuerAlone }),
+    (_request, response) => {
+      response.writeHead(200).write('{')
+      return undefined
+    },
+  )
+  return { ...set, paths: () => set.requests.map(({ method, url }) => `${method} ${url}`) }
+}

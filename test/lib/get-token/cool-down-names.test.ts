@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LocatedConnection } from '../../../lib/configuration/connection.ts'
+import type { LocatedConnection, ServedConnection } from '../../../lib/configuration/connection.ts'
 import { coolDownNames, type NamedRequest, passwordQuotaNames } from '../../../lib/get-token/cool-down-names.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
@@ -169,4 +169,18 @@ test('the failures of a caller at one token of a connection do not count at anot
   assert.deepEqual(await changed(further), ['caller'], 'the same client at the same endpoint')
   const request = { ...further.request, authentication: 'another' }
   assert.deepEqual(await changed({ ...further, request }), ['token', 'caller'])
+})
+
+test('the names of a server that describes itself go by its issuer, and do not change when its endpoint is known', async () => {
+  const { tokenEndpoint: _written, ...settings } = server
+  const issuer = 'https://as.example.com'
+  const discovered = { ...settings, issuer, discovery: { hosts: [], noProxy: [] } }
+  const namesAt = async (authorizationServer: ServedConnection['authorizationServer']) =>
+    await namesOf({ ...context, connection: { ...context.connection, authorizationServer } })
+  const names = await namesAt(discovered)
+  assert.equal(names.endpoint, 'endpoint [{"issuer":"https://as.example.com"}]')
+  assert.match(names.way ?? '', /^way \[\{"issuer"/)
+  assert.match(names.client ?? '', /^client \[\{"issuer"/)
+  assert.deepEqual(await namesAt({ ...discovered, discovery: { hosts: ['tokens.example.com'], noProxy: [] } }), names)
+  assert.notEqual((await namesAt({ ...discovered, issuer: 'https://other.example.com' })).endpoint, names.endpoint)
 })

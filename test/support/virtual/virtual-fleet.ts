@@ -7,6 +7,7 @@ import {
 import type { ServedConnection } from '../../../lib/configuration/connection.ts'
 import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
+import type { MetadataSource } from '../../../lib/discovery/metadata-source.ts'
 import type { EventBus } from '../../../lib/events/event-bus.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { type Sealing, withoutSealing } from '../../../lib/fleet/sealing.ts'
@@ -29,6 +30,7 @@ export interface VirtualFleetParts {
   readonly store: RecordStore
   readonly random: () => number
   readonly events?: EventBus
+  readonly metadataSource?: MetadataSource
 }
 
 /** Processes over one store, on one virtual clock. Only the far end is not real. */
@@ -63,7 +65,7 @@ export function warmConnection(traits: ConnectionTraits): ServedConnection {
 }
 
 export function createVirtualFleet(parts: VirtualFleetParts): VirtualFleet {
-  const { time, tokenEndpoint, store, random, events } = parts
+  const { time, tokenEndpoint, store, random, events, metadataSource } = parts
   const { now, pause } = time
   const { connections, reads } = countedConnections(parts.connections)
   const sealing = onceDigested(withoutSealing(new Uint8Array(32)))
@@ -78,6 +80,7 @@ export function createVirtualFleet(parts: VirtualFleetParts): VirtualFleet {
       randomId: () => String(ids++).padStart(22, '0'),
       log() {},
       ...(events && { events }),
+      ...(metadataSource && { metadataSource }),
     })
   return {
     elementReads: reads,
