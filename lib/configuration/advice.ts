@@ -1,7 +1,8 @@
 import { type AssertionOrigin, adviseOnAssertion, adviseOnIssuer } from './advice-on-assertion.ts'
 import { adviseOnAuthToken } from './advice-on-auth-token.ts'
 import { adviseOnLocalToken, type LocalTokenOrigin } from './advice-on-local-token.ts'
-import type { JwtConfiguration } from './assertion-configuration.ts'
+import { adviseOnWebIdentity } from './advice-on-web-identity.ts'
+import type { JwtConfiguration, WebIdentityConfiguration } from './assertion-configuration.ts'
 import type { AuthTokenOrigin } from './auth-token-mistakes.ts'
 import type { ResolvedAuthorizationServer } from './connection.ts'
 import {
@@ -15,6 +16,7 @@ import {
 } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import { type Finding, type FindingList, isMistake } from './finding.ts'
+import type { AssertionUse } from './omitted.ts'
 import { soundsSecret } from './read-element.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
@@ -26,6 +28,13 @@ export function createAdvice(findings: FindingList) {
   return {
     onAssertion(assertion: JwtConfiguration, origin: AssertionOrigin): void {
       adviseOnAssertion(assertion, origin, findings)
+    },
+    onWebIdentity(
+      identity: WebIdentityConfiguration,
+      server: AuthorizationServer | undefined,
+      use: Exclude<AssertionUse, 'token'>,
+    ): void {
+      adviseOnWebIdentity(identity, { server, use }, findings)
     },
     onLocalToken(assertion: JwtConfiguration, attributes: AuthTokenLocal, origin: LocalTokenOrigin): void {
       adviseOnLocalToken(assertion, attributes, origin, findings)

@@ -157,6 +157,13 @@ async function describeDangling(
   { from, attribute, kinds, id }: DanglingReference,
 ): Promise<Finding> {
   const ids = await Promise.all(kinds.map((kind) => store.ids(kind)))
+  if (from.kind === 'authTokenLocal' && (await store.ids('awsWebIdentity')).includes(id))
+    return {
+      severity: 'mistake',
+      element: from,
+      attribute,
+      sentence: `It names awsWebIdentity/${id}, but callers never get a JWT of AWS: with it, they could ask other servers in the name of the role. Name a jwtBuilder.`,
+    }
   const nearest = nearestName(id, ids.flat())
   const [last = '', ...others] = kinds.toReversed()
   const either = others.length === 0 ? last : `${others.toReversed().join(', ')} or ${last}`

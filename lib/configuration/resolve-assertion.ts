@@ -31,8 +31,11 @@ export function resolveAssertion(
       'tokenGeneratorRef',
       'A jwtBuilder and an awsWebIdentity have this id. Give one of them another id.',
     )
-  if (tokenConfig && webIdentity)
-    return resolveWebIdentity(findings, { element: tokenElement, attributes: tokenConfig }, webIdentity)
+  if (tokenConfig && webIdentity) {
+    const identity = resolveWebIdentity(findings, { element: tokenElement, attributes: tokenConfig }, webIdentity)
+    resolution.advice?.onWebIdentity(identity, graph.get('authorizationServer', serverId), use)
+    return identity
+  }
   if (!tokenConfig || !builder) return undefined
 
   const element: ElementReference = { kind: 'jwtBuilder', id: tokenConfig.tokenGeneratorRef }

@@ -25,7 +25,12 @@ const tagsMessage = 'an object of tags, each with a text as its value'
 const tags = v.pipe(
   object<Readonly<Record<string, string>>>(tagsMessage, (value) => [
     ...(Object.keys(value).length > mostTags ? [`It has more than ${mostTags} tags. Take some out.`] : []),
+    ...(new Set(Object.keys(value).map((name) => name.toLowerCase())).size < Object.keys(value).length
+      ? ['Two tags have the same name but for upper and lower case, which AWS refuses. Take one out.']
+      : []),
     ...Object.entries(value).flatMap(([name, tag]) => {
+      if (/^(aws|tokenwell):/i.test(name))
+        return [`AWS and Tokenwell write the tags that begin with aws: and tokenwell:. Give ${name} another name.`]
       if (!isTagText(name, 1, 128)) return ['The name of a tag may have 1 to 128 letters, digits, spaces and _.:/=+-@.']
       return typeof tag === 'string' && isTagText(tag, 0, 256)
         ? []
@@ -42,7 +47,8 @@ function isTagText(text: string, least: number, most: number): boolean {
 export const webIdentity = {
   audience,
   signingAlgorithm: v.exactOptional(signingAlgorithm),
-  durationSeconds: v.exactOptional(wholeNumber(60, 3600)),
+  // AWS signs no JWT that outlives the session of its role, and a session of an assumed role lives for an hour at most.
+  durationSeconds: v.exactOptional(wholeNumber(60, 3300)),
   tags: v.exactOptional(tags),
   /** Whose role asks for the JWT, and is its subject. */
   role: v.exactOptional(

@@ -23,6 +23,7 @@ const theElements: RawElements = {
   authToken: {
     session: {
       authServerRef: 'sessionServer',
+      jwtAuthenticationTokenRef: 'byAws',
       header: 'x-session',
       tokenResponse: { tokenLocation: 'body', responseFormat: 'Text' },
     },
@@ -37,6 +38,7 @@ const theElements: RawElements = {
   oAuthTokenConfig: {
     theClient: { tokenGeneratorRef: 'theBuilder', tokenSubject: 'theClient' },
     unused: { tokenGeneratorRef: 'theBuilder', tokenSubject: 'nobody' },
+    byAws: { tokenGeneratorRef: 'theIdentity' },
   },
   authorizationServer: {
     theServer: { tokenEndpoint: 'https://as.example.com/token' },
@@ -52,6 +54,7 @@ const theElements: RawElements = {
     theBuilder: { keyStoreRef: 'defaultKeyStore' },
     signingBuilder: { keyStoreRef: 'defaultKeyStore', issuer: 'me' },
   },
+  awsWebIdentity: { theIdentity: { audience: 'https://session.example.com' } },
   authData: {
     theUser: { user: 'u', passwordSecret: 'tokenwell/local/p' },
     sessionUser: { user: 's', passwordSecret: 'tokenwell/local/s' },
@@ -111,6 +114,7 @@ const rows: readonly (readonly [string, Kind, string, readonly string[]])[] = [
   ['an authToken', 'authToken', 'session', ['several']],
   ['the server of an authToken', 'authorizationServer', 'sessionServer', ['several']],
   ['the user of an authToken', 'authData', 'sessionUser', ['several']],
+  ['an awsWebIdentity, three references away', 'awsWebIdentity', 'theIdentity', ['several']],
   ['an authTokenLocal', 'authTokenLocal', 'signed', ['several']],
   ['the jwtBuilder of an authTokenLocal', 'jwtBuilder', 'signingBuilder', ['several']],
   ['the key store of an authTokenLocal', 'keyStore', 'defaultKeyStore', ['several']],
@@ -144,7 +148,7 @@ const readFor: Readonly<Record<Kind, readonly Kind[]>> = {
   authToken: ['endpointConnection'],
   authTokenLocal: ['endpointConnection'],
   endpointConnection: [],
-  awsWebIdentity: ['oAuthTokenConfig'],
+  awsWebIdentity: ['oAuthTokenConfig', 'authToken', 'oAuthConfig', 'endpointConnection'],
   keyStore: ['ssl', 'jwtBuilder', 'authTokenLocal', 'endpointConnection'],
   ssl: ['sslDefault', 'authorizationServer', 'authToken', 'oAuthConfig', 'endpointConnection'],
   sslDefault: ['authorizationServer', 'authToken', 'oAuthConfig', 'endpointConnection'],
