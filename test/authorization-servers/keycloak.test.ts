@@ -2,12 +2,16 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { createWorkspace, startCaller } from '../support/functions/function-caller.ts'
 import { elementsAt, startIssueTokenWithJavaServer } from '../support/functions/issue-token-with-java-server.ts'
 import { tokenRequest } from '../support/functions/load-function.ts'
+import { setEnvironment } from '../support/process/this-process.ts'
 import type { ConfigurableAuthorizationServer } from '../support/servers/configurable-authorization-server.ts'
 import { type Keycloak, startKeycloak } from '../support/servers/keycloak.ts'
 import { keycloakUser } from '../support/servers/keycloak-admin.ts'
 import { startIfThere } from '../support/servers/real-server.ts'
+import { startStageIdentity } from '../support/servers/stage-identity.ts'
 import {
   findsItsNewSecret,
   getsTokensAgainAfterARestart,
@@ -49,6 +53,9 @@ test('issue-token gets tokens from Keycloak', async (t) => {
   )
   await t.test('for a user with a password', (t) => getsATokenForAUser(t, server))
   await t.test('for a user whom an assertion names, as a trusted issuer', (t) => getsATokenByItsAssertion(t, server))
+  await t.test('with an assertion that AWS signs, as a client that trusts the issuer of an account', (t) =>
+    getsATokenByAwsIdentity(t, server),
+  )
   await t.test("in exchange for a user's token that a caller sends", (t) =>
     exchangesACallersToken(t, server, { oAuth: { grantType: 'password' }, form: keycloakUser }),
   )
@@ -103,6 +110,27 @@ async function getsATokenByItsAssertion(t: TestContext, server: Keycloak): Promi
     assert.deepEqual([azp, user], ['theClient', keycloakUser.username])
   }
   assert.deepEqual(set.failures(), [])
+}
+
+/** A client without a key, as lib/configuration/keyless.md shows it. Keycloak fetches AWS's keys from the issuer. */
+async function getsATokenByAwsIdentity(t: TestContext, server: Keycloak): Promise<void> {
+  const { issuer, tokenEndpoint, certificate } = server
+  const identity = await startStageIdentity(t, { certificate, audiences: [issuer] })
+  setEnvironment(t, identity.environment)
+  await server.trustAwsIdentity('theAwsClient', identity.sts.issuer.issuer, identity.roleArn)
+  const { jwtBuilder: _, ...elements } = exampleElements(issuer, {
+    tokenConfig: { tokenGeneratorRef: 'theIdentity', tokenSubject: undefined },
+    server: { tokenEndpoint, connectionTimeout: '4s', receiveTimeout: '12s' },
+    oAuth: { clientId: 'theAwsClient' },
+  })
+  for (const signingAlgorithm of ['RS256', 'ES384']) {
+    const awsWebIdentity = { theIdentity: { audience: issuer, signingAlgorithm } }
+    const caller = await startCaller(await createWorkspace(t, { ...elements, awsWebIdentity }, certificate))
+    const { status, body } = await caller.http(tokenRequest('conn'))
+    assert.equal(status, 200, JSON.stringify(body))
+    assert.equal(decodeJwt(String(body['access_token']))['azp'], 'theAwsClient')
+  }
+  assert.deepEqual(identity.sts.issuer.requests, ['GET /.well-known/jwks.json'])
 }
 
 /** A mistake in a jwtBuilder, and Keycloak's message about it. */

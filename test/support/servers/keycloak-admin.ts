@@ -19,6 +19,11 @@ export interface KeycloakAdmin extends Pick<ConfigurableAuthorizationServer, 're
    * @param jwks the public keys of the issuer
    */
   trustIssuer(issuer: string, subject: string, jwks: object): Promise<void>
+  /**
+   * Registers a client that authenticates by JWTs of AWS's issuer, as lib/configuration/keyless.md shows it.
+   * @param subject the ARN of the role
+   */
+  trustAwsIdentity(clientId: string, issuer: string, subject: string): Promise<void>
   /** Milliseconds since the epoch, from an administrator's token, because Keycloak's answers have no `Date` header. */
   readClock(): Promise<number>
 }
@@ -66,6 +71,16 @@ export function createKeycloakAdmin(tls: TlsClient, origin: string): KeycloakAdm
       await tls.send(`${realm}/users/${user?.id}/federated-identity/${trustedIssuer}`, { headers, json })
     },
 
+    async trustAwsIdentity(clientId, issuer, subject) {
+      const headers = await authorization()
+      const realm = `${origin}/admin/realms/${keycloakRealm}`
+      await tls.send(`${realm}/identity-provider/instances`, { headers, json: awsIdentityProvider(issuer) })
+      const attributes = { 'jwt.credential.issuer': awsIssuer, 'jwt.credential.sub': subject }
+      const clientAuthenticatorType = 'federated-jwt'
+      const json = { ...representationOf({ client_id: clientId }), clientAuthenticatorType, attributes }
+      await tls.send(clients, { headers, json })
+    },
+
     async register(client) {
       const headers = await authorization()
       const former = await find(client.client_id, headers)
@@ -97,6 +112,30 @@ function identityProviderOf(issuer: string, jwks: object) {
       publicKeySignatureVerifier: JSON.stringify(jwks),
       jwtAuthorizationGrantEnabled: 'true',
       jwtAuthorizationGrantAssertionReuseAllowed: 'false',
+    },
+  }
+}
+
+/** The alias of AWS's issuer. */
+const awsIssuer = 'aws'
+
+/** Nobody logs in by it, so its other endpoints are never asked. */
+function awsIdentityProvider(issuer: string) {
+  return {
+    alias: awsIssuer,
+    providerId: 'oidc',
+    enabled: true,
+    hideOnLogin: true,
+    config: {
+      issuer,
+      useJwksUrl: 'true',
+      jwksUrl: `${issuer}/.well-known/jwks.json`,
+      validateSignature: 'true',
+      supportsClientAssertions: 'true',
+      clientId: 'unused',
+      clientSecret: 'unused',
+      authorizationUrl: `${issuer}/unused`,
+      tokenUrl: `${issuer}/unused`,
     },
   }
 }

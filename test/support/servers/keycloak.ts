@@ -14,7 +14,9 @@ import { demandInstalled, keycloakFolder } from './installed-servers.ts'
 import { startJavaProcess } from './java-process.ts'
 import { createKeycloakAdmin, type KeycloakAdmin, keycloakRealm } from './keycloak-admin.ts'
 
-export interface Keycloak extends ConfigurableAuthorizationServer, Pick<KeycloakAdmin, 'trustIssuer'> {}
+export interface Keycloak
+  extends ConfigurableAuthorizationServer,
+    Pick<KeycloakAdmin, 'trustIssuer' | 'trustAwsIdentity'> {}
 
 /**
  * Keycloak with a realm for this test, configured by its admin REST API.
