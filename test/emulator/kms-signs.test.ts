@@ -63,6 +63,18 @@ test('a stage signs with a key in KMS, which an operator makes and changes by it
     assert.equal((await freshToken(deployed, caller)).status, 500)
   })
 
+  await t.test(
+    'the identity role of a connection has its fixed name, and a role that is not a function of the stage may not assume it',
+    async () => {
+      const roleArn = 'arn:aws:iam::111122223333:role/tokenwell-prod-identity-reports'
+      const named = 'aws iam get-role --role-name tokenwell-prod-identity-reports --query Role.Arn --output text'
+      assert.equal(await run(named), roleArn)
+      const statement = { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: roleArn }
+      const other = await deployed.account.assumeNewRole('another-role', statement)
+      assert.equal(await deployed.account.assumeRole(roleArn, other), undefined)
+    },
+  )
+
   await t.test('no function can make, move or delete a key or an alias, and none can sign without a condition', () => {
     assert.deepEqual(
       deployed.leftOut.widenedActions.filter((action) => action.startsWith('kms:')),
@@ -72,9 +84,20 @@ test('a stage signs with a key in KMS, which an operator makes and changes by it
 })
 
 function kmsElements(issuer: string): RawElements {
-  const { keyStore, jwtBuilder: builders, ...others } = stageElements(issuer)
+  const {
+    keyStore,
+    jwtBuilder: builders,
+    oAuthTokenConfig,
+    oAuthConfig,
+    endpointConnection,
+    ...others
+  } = stageElements(issuer)
   return {
     ...others,
+    awsWebIdentity: { aws: { audience: issuer, role: 'connection' } },
+    oAuthTokenConfig: { ...oAuthTokenConfig, signedByAws: { tokenGeneratorRef: 'aws' } },
+    oAuthConfig: { ...oAuthConfig, byAws: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'signedByAws' } },
+    endpointConnection: { ...endpointConnection, reports: { authenticationConfigRef: 'byAws' } },
     keyStore: { ...keyStore, inKms: { location: 'kms:alias/tokenwell/prod/orders' } },
     jwtBuilder: {
       ...builders,
