@@ -62,6 +62,20 @@ test('the CDK deploys a stage to an emulated account, where callers and operator
     assert.equal((await deployed.getToken('brief', caller)).status, 403)
   })
 
+  await t.test('such a role also reads how a client gets that token, and nobody else does', async () => {
+    // At the URL of the API itself, the public URL of the stage counts.
+    const issuer = 'https://tokens.example.com/connections/conn'
+    const [oauth, openid, keys] = await deployed.describe('conn', caller)
+    for (const description of [oauth, openid])
+      assert.deepEqual(
+        [description?.status, description?.issuer, description?.token_endpoint],
+        [200, issuer, `${issuer}/token`],
+      )
+    assert.equal(keys?.status, 200)
+    const refused = [...(await deployed.describe('conn', otherCaller)), ...(await deployed.describe('conn'))]
+    assert.deepEqual(new Set(refused.map(({ status }) => status)), new Set([403]))
+  })
+
   await t.test("a role with the right to one user's path reaches no other user's, in no spelling", async () => {
     const zoe = `conn/as/${subjectSegment('Zoë')}`
     const forAlice = await deployed.callerOf('a-caller-for-alice', ['conn/as/alice'])

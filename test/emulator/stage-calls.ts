@@ -7,6 +7,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { GetParametersByPathCommand, type Parameter, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { discoveryRoutes } from '../../lib/http-interface/server-metadata.ts'
 import { rotationSteps } from '../../lib/key-lifecycle/rotate-key.ts'
 import type { RawElements } from '../support/elements/elements.ts'
 import { overhearAnswer } from '../support/output/canary.ts'
@@ -21,6 +22,12 @@ export interface TokenAnswer {
   readonly error?: string
 }
 
+export interface Description {
+  readonly status: number
+  readonly issuer?: string
+  readonly token_endpoint?: string
+}
+
 export interface StageOfAccount {
   readonly ministack: Ministack
   readonly account: AwsAccount
@@ -31,10 +38,12 @@ export interface StageOfAccount {
 
 /** What callers and operators do with a stage, however it was deployed. */
 export interface StageCalls {
-  /** Makes a role that may get tokens of these connections. */
+  /** Makes a role that may get tokens of these connections, and read their descriptions. */
   callerOf(name: string, connections: readonly string[]): Promise<Credentials>
   /** Requests a token. Without credentials, the request has no signature. */
   getToken(connection: string, signedBy?: Credentials): Promise<TokenAnswer>
+  /** Asks for the documents that describe a connection as a token endpoint. Without credentials, the requests have no signature. */
+  describe(connection: string, signedBy?: Credentials): Promise<readonly Description[]>
   /** Makes a role that may invoke these aliases of `issue-token`. */
   directCallerOf(name: string, aliases: readonly string[]): Promise<Credentials>
   /** Invokes `issue-token` by an alias, or without one. Without credentials, the account's root does. The status is that of the answer, or of AWS if it denies the invocation. */
@@ -76,7 +85,10 @@ export function createStageCalls(
     callerOf(name, connections) {
       const [host = ''] = new URL(output('ApiUrl')).hostname.split('.')
       const api = `arn:aws:execute-api:${region}:${accountId}:${host}/$default`
-      const Resource = connections.map((connection) => `${api}/POST/connections/${connection}/token`)
+      const Resource = connections.flatMap((connection) => [
+        `${api}/POST/connections/${connection}/token`,
+        ...descriptionsOf(connection).map((path) => `${api}/GET${path}`),
+      ])
       return account.assumeNewRole(name, { Effect: 'Allow', Action: 'execute-api:Invoke', Resource })
     },
     async getToken(connection, signedBy) {
@@ -88,6 +100,15 @@ export function createStageCalls(
       const body = JSON.parse(await answer.text())
       overhearAnswer(body)
       return { status: answer.status, ...body }
+    },
+    async describe(connection, signedBy) {
+      return await Promise.all(
+        descriptionsOf(connection).map(async (path) => {
+          const signed = { service: 'execute-api', ...(signedBy && { signedBy }) }
+          const answer = await ministack.request(`${output('ApiUrl')}${path}`, signed)
+          return { status: answer.status, ...JSON.parse(await answer.text()) }
+        }),
+      )
     },
     directCallerOf(name, aliases) {
       const issueToken = `arn:aws:lambda:${region}:${accountId}:function:${output('FunctionName')}`
@@ -152,4 +173,8 @@ export function createStageCalls(
       )
     },
   }
+}
+
+function descriptionsOf(connection: string): readonly string[] {
+  return discoveryRoutes().map(({ path }) => path.replace('{connection}', connection))
 }
