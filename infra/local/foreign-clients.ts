@@ -4,8 +4,12 @@ import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.t
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import {
   type AssertionConfiguration,
+  isInKms,
   isOfSecret,
+  isSignedByTokenwell,
+  type JwtConfiguration,
   type JwtOfSecret,
+  type WebIdentityConfiguration,
 } from '../../lib/configuration/assertion-configuration.ts'
 import {
   addressOf,
@@ -22,6 +26,7 @@ import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import type { SecretUse } from '../../lib/signing/secret-use.ts'
 import { createSignerCache } from '../../lib/signing/signer-cache.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
+import { localKeyFile, localKeyService, publicJwkInKms } from './kms-keys.ts'
 import { presentedCertificate } from './register-clients.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -95,10 +100,30 @@ async function clientCredentials(connection: ServedConnection, workspace: Worksp
 }
 
 async function keyOf(assertion: AssertionConfiguration, connection: ServedConnection, workspace: Workspace) {
-  if (!isOfSecret(assertion)) return []
+  if (!isSignedByTokenwell(assertion)) return [identityOfAws(assertion)]
+  if (!isOfSecret(assertion)) return await keyInKms(assertion, workspace)
   return isSharedKeyAlgorithm(assertion.algorithm)
     ? [sharedSecret(assertion.key.location, workspace)]
     : await publicKeys(assertion, useOf(connection), workspace)
+}
+
+/** The local run has no role of its own: it asks AWS with the credentials of the machine. */
+function identityOfAws({ awsWebIdentity }: WebIdentityConfiguration): string {
+  const role = process.env['TOKENWELL_IDENTITY_ROLE'] ?? 'no role yet: set TOKENWELL_IDENTITY_ROLE to its ARN'
+  return `signed by AWS   for awsWebIdentity/${awsWebIdentity}: ${role}`
+}
+
+async function keyInKms(
+  { key, algorithm }: JwtConfiguration,
+  { secretsFolder }: Workspace,
+): Promise<readonly string[]> {
+  if (!isInKms(key)) return []
+  const jwk = await publicJwkInKms(key, algorithm, localKeyService(secretsFolder))
+  return [
+    `public keys     ${JSON.stringify({ keys: jwk ? [jwk] : [] })}`,
+    `private key     in ${localKeyFile(secretsFolder, key)}, for this machine only. On AWS it is in KMS.`,
+    `or, from AWS    jwks_uri <publicUrl>/jwt/${key.jwtBuilder}/jwk`,
+  ]
 }
 
 /** The server makes it, so the local run never does. */

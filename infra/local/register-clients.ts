@@ -1,31 +1,42 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
-import type { ClientMetadata } from 'oidc-provider'
+import type { ClientMetadata, JWK } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
-import { type AssertionConfiguration, isOfSecret } from '../../lib/configuration/assertion-configuration.ts'
+import {
+  type AssertionConfiguration,
+  isInKms,
+  isSignedByTokenwell,
+} from '../../lib/configuration/assertion-configuration.ts'
 import { authorizationDetails, readDetails } from '../../lib/configuration/authorization-details.ts'
 import { addressOf, assertionsOfGrant, type ServedConnection } from '../../lib/configuration/connection.ts'
 import { isSharedKeyAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import type { TlsConfiguration } from '../../lib/configuration/transport.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
+import type { KeyService } from '../../lib/signing/key-service.ts'
 import { readPassword, readSharedKey } from '../../lib/signing/secret-use.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
+import { publicJwkInKms } from './kms-keys.ts'
 
 /** The registration data of these connections' clients, with public keys only. */
 export async function describeClients(
   connections: readonly ServedConnection[],
   secrets: SecretStore,
+  keyService: KeyService,
 ): Promise<ClientMetadata[]> {
   const byId = new Map<string, ClientMetadata>()
   for (const connection of connections) {
     const known = byId.get(connection.clientId)
-    const client = await describeClient(connection, secrets)
+    const client = await describeClient(connection, secrets, keyService)
     byId.set(connection.clientId, known ? merge(known, client) : client)
   }
   return [...byId.values()]
 }
 
-async function describeClient(connection: ServedConnection, secrets: SecretStore): Promise<ClientMetadata> {
+async function describeClient(
+  connection: ServedConnection,
+  secrets: SecretStore,
+  keyService: KeyService,
+): Promise<ClientMetadata> {
   const { clientId, clientAuthentication: way, grant, parameters, authorizationServer } = connection
   const use = {
     element: `authorizationServer/${authorizationServer.id}`,
@@ -42,8 +53,8 @@ async function describeClient(connection: ServedConnection, secrets: SecretStore
     ...(detailTypes.length > 0 && { authorization_details_types: detailTypes }),
   }
   const client = way.method === 'tls_client_auth' ? await describeTlsClient(common, connection, secrets) : common
-  const credentials = 'assertion' in way ? await describeKey(way.assertion, secrets) : {}
-  const ofGrant = await Promise.all(assertionsOfGrant(grant).map((each) => describeKey(each, secrets)))
+  const credentials = 'assertion' in way ? await describeKey(way.assertion, secrets, keyService) : {}
+  const ofGrant = await Promise.all(assertionsOfGrant(grant).map((each) => describeKey(each, secrets, keyService)))
   const keys = [client, credentials, ...ofGrant].flatMap(({ jwks }) => jwks?.keys ?? [])
   return {
     ...client,
@@ -67,15 +78,22 @@ function detailTypesOf({ parameters, requestMay = {} }: ServedConnection): reado
   return [...new Set(details.map((detail) => (JSON.parse(detail) as { readonly type: string }).type))]
 }
 
-/** What verifies an assertion: public keys, or the shared key of an HS algorithm. */
-async function describeKey(assertion: AssertionConfiguration, secrets: SecretStore) {
-  if (!isOfSecret(assertion)) return {}
+/** What verifies an assertion: public keys, or the shared key of an HS algorithm. Nothing for a JWT that AWS signs. */
+async function describeKey(
+  assertion: AssertionConfiguration,
+  secrets: SecretStore,
+  keyService: KeyService,
+): Promise<Pick<ClientMetadata, 'client_secret' | 'jwks'>> {
+  if (!isSignedByTokenwell(assertion)) return {}
   const { key, algorithm } = assertion
+  if (isInKms(key)) {
+    const jwk = await publicJwkInKms(key, algorithm, keyService)
+    return jwk ? { jwks: { keys: [jwk as JWK] } } : {}
+  }
   const secret = await secrets.get(key.location)
-  const metadata: Pick<ClientMetadata, 'client_secret' | 'jwks'> = isSharedKeyAlgorithm(algorithm)
+  return isSharedKeyAlgorithm(algorithm)
     ? { client_secret: readSharedKey(key.location, secret).reveal() }
     : { jwks: { keys: readSigningKeys(key.location, secret).map(publicJwk) } }
-  return metadata
 }
 
 /** RFC 8705 section 2.2: the certificate itself is registered, so the server does not need to trust a CA. */

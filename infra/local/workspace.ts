@@ -17,6 +17,7 @@ import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import { createServerCertificate, type ServerCertificate } from './certificate-authority.ts'
+import { localKeyService, makeKmsKeysFor } from './kms-keys.ts'
 import { makePassword, makeSecret, makeSecretsFor } from './make-secrets.ts'
 import { describeClients } from './register-clients.ts'
 
@@ -89,16 +90,18 @@ export function portOf(origin: string): number {
 }
 
 /**
- * Makes the folder of the secrets, and the missing secrets of all connections.
+ * Makes the folder of the secrets, and the missing secrets and keys of all connections.
  * @param registers whether the client of a connection is registered with the client secret that is made
- * @returns the names of the new secrets
+ * @returns the names of the new secrets, and the locations of the new keys
  */
 export async function prepareSecrets(
   workspace: Workspace,
   registers: (token: TokenConnection) => boolean,
 ): Promise<string[]> {
   await mkdir(workspace.secretsFolder, { recursive: true, mode: 0o700 })
-  return await makeSecretsFor(workspace, (await usableConnections(workspace)).flatMap(tokensOf), registers)
+  const tokens = (await usableConnections(workspace)).flatMap(tokensOf)
+  const keys = await makeKmsKeysFor(workspace.secretsFolder, tokens)
+  return [...(await makeSecretsFor(workspace, tokens, registers)), ...keys]
 }
 
 /** The password of the only user of the authorization server. It is made at the first start. */
@@ -147,5 +150,6 @@ export function clientsOf(workspace: Workspace, listed: readonly ListedConnectio
   return describeClients(
     listed.flatMap(({ connection }) => (connection ? tokensOf(connection) : [])).filter(isOAuth),
     secrets,
+    localKeyService(workspace.secretsFolder),
   )
 }

@@ -3,10 +3,12 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { localKeyService, makeKmsKeysFor } from '../../../infra/local/kms-keys.ts'
 import { makeSecretsFor } from '../../../infra/local/make-secrets.ts'
 import { describeClients } from '../../../infra/local/register-clients.ts'
 import { fileSecrets, secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import type { ServedConnection } from '../../../lib/configuration/connection.ts'
+import { keyIdOf } from '../../../lib/signing/signing-key.ts'
 import { resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
@@ -92,7 +94,7 @@ test('two connections of one client are registered as one client with the rights
   const one = await connectionOf(t, { oAuth: { scope: 'a b' } })
   const other = await connectionOf(t, { oAuth: { scope: 'b c', grantType: 'password' } })
   await makeSecretsFor(secretsIn(folder), [one, other], registered)
-  const clients = await describeClients([one, other], fileSecrets(folder, 'local'))
+  const clients = await describeClients([one, other], fileSecrets(folder, 'local'), localKeyService(folder))
   assert.equal(clients.length, 1)
   const [client] = clients
   assert.equal(client?.client_id, 'theClient')
@@ -110,7 +112,7 @@ test("a client with a password is registered with it, without an editor's line b
   for (const text of ['mine\n', '{ "password": "mine", "hosts": ["as.example"] }']) {
     const folder = await temporaryFolder(t, { 'the-password': text })
     const connection = await connectionOf(t, basic, authData)
-    const [client] = await describeClients([connection], fileSecrets(folder, 'local'))
+    const [client] = await describeClients([connection], fileSecrets(folder, 'local'), localKeyService(folder))
     assert.equal(client?.client_secret, 'mine')
     assert.equal(client.token_endpoint_auth_method, 'client_secret_basic')
   }
@@ -129,10 +131,25 @@ test('a client that authenticates with a certificate gets one with its key, and 
   const certificate = new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERTIFICATE')))
   assert.ok(certificate.checkPrivateKey(createPrivateKey(pem)))
 
-  const [client] = await describeClients([connection], fileSecrets(folder, 'local'))
+  const [client] = await describeClients([connection], fileSecrets(folder, 'local'), localKeyService(folder))
   assert.equal(client?.token_endpoint_auth_method, 'self_signed_tls_client_auth')
   assert.equal(client['tls_client_certificate_bound_access_tokens'], true)
   const [key] = client.jwks?.keys ?? []
   assert.deepEqual(key?.x5c, [certificate.raw.toString('base64')])
   assert.ok(key && !('d' in key))
+})
+
+test('a key that is in KMS elsewhere is a file of the local run, made once, and its public key is registered', async (t) => {
+  const folder = join(await temporaryFolder(t, {}), 'secrets')
+  const more = { keyStore: { ...keyStore.keyStore, inKms: { location: 'kms:alias/tokenwell/local/partner' } } }
+  const builder = { jwkEnabled: undefined, keyStoreRef: 'inKms', signatureAlgorithm: 'ES256' }
+  const connection = await connectionOf(t, { builder }, more)
+  assert.deepEqual(await makeKmsKeysFor(folder, [connection]), ['kms:alias/tokenwell/local/partner'])
+  assert.deepEqual(await makeKmsKeysFor(folder, [connection]), [])
+
+  const keyService = localKeyService(folder)
+  const [client] = await describeClients([connection], fileSecrets(folder, 'local'), keyService)
+  const { publicKey } = await keyService.publicKey('alias/tokenwell/local/partner')
+  const { kty, crv, x, y } = publicKey.export({ format: 'jwk' })
+  assert.deepEqual(client?.jwks?.keys, [{ kty, kid: keyIdOf(publicKey), use: 'sig', alg: 'ES256', crv, x, y }])
 })

@@ -77,7 +77,10 @@ const withParameter: Change = {
 const byLocalToken: Change = { endpointConnection: { authenticationConfigRef: 'theLocalToken' } }
 const byGeneratedKey: Change = { jwtBuilder: { jwkEnabled: true } }
 const byWebIdentity: Change = { oAuthTokenConfig: { tokenGeneratorRef: 'theIdentity', tokenSubject: undefined } }
-const byKms: Change = { keyStore: { location: 'kms:alias/tokenwell/local/the-key' } }
+const byKms: Change = {
+  keyStore: { location: 'kms:alias/tokenwell/local/the-key' },
+  ssl: { trustStoreRef: 'theKeysTwin' },
+}
 const byProxy: Change = { authorizationServer: { proxyConfigRef: 'theProxy' } }
 const bySharedKey: Change = { jwtBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } }
 
