@@ -1,15 +1,18 @@
-import { isSignedByTokenwell, issuerOf, type WebIdentityConfiguration } from './assertion-configuration.ts'
-import { assertionsOfGrant, type Grant, type ServedConnection } from './connection.ts'
+import { issuerOf } from './assertion-configuration.ts'
+import {
+  type ClientOrigin,
+  clientWithAssertion,
+  type Method,
+  type ResolvedClient,
+  refuseClientId,
+  withoutEffect,
+} from './client-with-assertion.ts'
+import { assertionsOfGrant, type Grant } from './connection.ts'
 import { type AuthorizationServer, type ElementReference, keyOf, type OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
 import { jwtBearer, tokenExchange } from './grant-type.ts'
-import { resolveAssertion } from './resolve-assertion.ts'
 import { sslIdOf } from './resolve-far-end.ts'
-import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
-
-type ResolvedClient = Pick<ServedConnection, 'clientId' | 'clientAuthentication'>
-type Method = NonNullable<OAuthConfig['clientAuthentication']>
 
 /** What a client authenticates with. */
 type Credentials = 'assertion' | 'password' | 'certificate' | 'none'
@@ -31,15 +34,6 @@ const credentialsByAttribute = {
   clientId: 'none',
 } as const
 
-/** An `oAuthConfig`, and what it refers to. */
-interface ClientOrigin {
-  readonly element: ElementReference
-  readonly config: OAuthConfig
-  readonly server: AuthorizationServer | undefined
-  /** Undefined if it has a mistake. */
-  readonly grant: Grant | undefined
-}
-
 /** Resolves the one authentication method (RFC 6749 section 2.3). Undefined if it can't be resolved. Then there is a finding. */
 export function resolveClientAuthentication(
   resolution: Resolution,
@@ -53,7 +47,7 @@ export function resolveClientAuthentication(
   refuseSecondAuthorization(resolution, origin)
   switch (credentialsOf(origin)) {
     case 'assertion':
-      return byAssertion(resolution, origin)
+      return clientWithAssertion(resolution, origin)
     case 'password':
       return byPassword(resolution, origin)
     case 'certificate':
@@ -61,19 +55,6 @@ export function resolveClientAuthentication(
     case 'none':
       return withoutAuthentication(resolution, origin)
   }
-}
-
-/** The sub of an assertion that Tokenwell signs is the client id. */
-function refuseClientId({ findings }: Resolution, { element, config }: ClientOrigin): void {
-  if (config.clientId === undefined) return
-  const { clientAuthentication: method } = config
-  findings.addMistake(
-    element,
-    'clientId',
-    method === undefined
-      ? 'It is only for a client without authentication. Set clientAuthentication to none, or take this attribute out.'
-      : `It has no effect, because clientAuthentication is ${method}. Take out one of the two attributes.`,
-  )
 }
 
 function credentialsOf({ config, server }: ClientOrigin): Credentials {
@@ -90,7 +71,8 @@ function isProofOfSender({ grantType, subjectTokenRef }: OAuthConfig): boolean {
 }
 
 /** With `clientAuthentication`, the attributes of other methods are mistakes, so that no credentials are dropped silently. */
-function refuseAttributesWithoutEffect({ findings }: Resolution, origin: ClientOrigin): void {
+function refuseAttributesWithoutEffect(resolution: Resolution, origin: ClientOrigin): void {
+  const { findings } = resolution
   const { element, config } = origin
   const { clientAuthentication: method } = config
   const used = credentialsOf(origin)
@@ -99,18 +81,8 @@ function refuseAttributesWithoutEffect({ findings }: Resolution, origin: ClientO
     // The client id of an assertion that AWS signs is in clientId.
     const isPerhapsUsed = attribute === 'clientId' && used === 'assertion'
     if (!isGiven || credentials === used || isPerhapsUsed) continue
-    if (method !== undefined)
-      findings.addMistake(
-        element,
-        attribute,
-        `It has no effect, because clientAuthentication is ${method}. Take out one of the two attributes.`,
-      )
-    else if (attribute === 'clientId')
-      findings.addMistake(
-        element,
-        attribute,
-        'It is only for a client without authentication. Set clientAuthentication to none, or take this attribute out.',
-      )
+    if (attribute === 'clientId') refuseClientId(resolution, origin)
+    else if (method !== undefined) findings.addMistake(element, attribute, withoutEffect(method))
   }
 }
 
@@ -124,71 +96,6 @@ function refuseSecondAuthorization({ findings }: Resolution, origin: ClientOrigi
     'headers',
     `It has Authorization, but the client of ${client} authenticates in another way. Set clientAuthentication of ${client} to none, or take Authorization out.`,
   )
-}
-
-function byAssertion(resolution: Resolution, origin: ClientOrigin): ResolvedClient | undefined {
-  const { element, config, server } = origin
-  const { findings } = resolution
-  const {
-    clientAuthentication,
-    jwtAuthenticationTokenRef,
-    jwtAuthenticationSetClientId = false,
-    authServerRef,
-  } = config
-  if (clientAuthentication === undefined && server?.basicAuthRef !== undefined)
-    findings.addMistake(
-      element,
-      'jwtAuthenticationTokenRef',
-      `authorizationServer/${authServerRef} has basicAuthRef too, but a client uses only one authentication method (RFC 6749 section 2.3). Take out one of the two attributes, or set clientAuthentication.`,
-    )
-  if (jwtAuthenticationTokenRef === undefined) {
-    findings.addMistake(
-      element,
-      'clientAuthentication',
-      `${clientAuthentication} needs an assertion. Name an oAuthTokenConfig element in jwtAuthenticationTokenRef.`,
-    )
-    return undefined
-  }
-  const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'client')
-  if (assertion && !isSignedByTokenwell(assertion)) return byWebIdentity(resolution, origin, assertion)
-  refuseClientId(resolution, origin)
-  if (assertion?.subject === undefined) return undefined
-
-  const method = isSharedKeyAlgorithm(assertion.algorithm) ? 'client_secret_jwt' : 'private_key_jwt'
-  if (clientAuthentication !== undefined && clientAuthentication !== method)
-    findings.addMistake(
-      element,
-      'clientAuthentication',
-      `The algorithm of jwtBuilder/${assertion.key.jwtBuilder} is ${assertion.algorithm}, which makes this ${method}. Set this attribute to ${method}, or choose another algorithm.`,
-    )
-  const sendClientId = jwtAuthenticationSetClientId
-  return { clientId: assertion.subject, clientAuthentication: { method, assertion, sendClientId } }
-}
-
-/** The sub of the assertion is a role of AWS. So the server finds the client by it, or by `clientId`. */
-function byWebIdentity(
-  { findings }: Resolution,
-  { element, config }: ClientOrigin,
-  assertion: WebIdentityConfiguration,
-): ResolvedClient {
-  const { clientAuthentication, jwtAuthenticationSetClientId, clientId } = config
-  const method = 'private_key_jwt'
-  if (clientAuthentication !== undefined && clientAuthentication !== method)
-    findings.addMistake(
-      element,
-      'clientAuthentication',
-      `AWS signs the JWT of awsWebIdentity/${assertion.awsWebIdentity} with a private key, which makes this ${method}. Set this attribute to ${method}.`,
-    )
-  if (jwtAuthenticationSetClientId !== undefined)
-    findings.addMistake(
-      element,
-      'jwtAuthenticationSetClientId',
-      'The sub of the JWT is a role of AWS and not the client id. Write the client id into clientId, which is then sent, and take this attribute out.',
-    )
-  return {
-    clientId: clientId ?? assertion.awsWebIdentity,
-    clientAuthentication: { method, assertion, sendClientId: clientId !== undefined },
-  }
 }
 
 function byPassword(
