@@ -11,7 +11,10 @@ export class UnknownTokenError extends InvalidRequestError {
  * The token of a connection that a request asks for.
  * @throws {UnknownTokenError}
  */
-export function admitAuthentication(connection: Connection, { authentication }: TokenRequest): TokenConnection {
+export function admitAuthentication(
+  connection: Connection,
+  { authentication }: Pick<TokenRequest, 'authentication'>,
+): TokenConnection {
   const token = tokenNamed(connection, authentication)
   if (token) return token
   const ids = tokensOf(connection).map(({ authentication: { id } }) => id)

@@ -16,7 +16,7 @@ export interface OfferedRequests {
  * @throws {InvalidRequestError} if the connection has no token, or if the path of each request names a user
  */
 export function offeredRequests(connection: Connection): OfferedRequests {
-  const token = admitAuthentication(connection, { connection: connection.name, further: {} })
+  const token = admitAuthentication(connection, {})
   demandNoSubject(token)
   const scopes = allowedValues(token, 'scope', token.parameters.scope)
   return { grantTypes: [grantTypeOf(token)], ...(scopes !== 'any' && scopes.length > 0 && { scopes }) }

@@ -13,11 +13,7 @@ const several: ServedConnection = { ...plainConnection, others: [further] }
 const tokenless: TokenlessConnection = { name: 'conn', elements: [] }
 
 const admitted = (connection: Connection, authentication?: string) =>
-  admitAuthentication(connection, {
-    connection: 'conn',
-    further: {},
-    ...(authentication !== undefined && { authentication }),
-  })
+  admitAuthentication(connection, authentication === undefined ? {} : { authentication })
 
 function refuses(connection: Connection, authentication: string | undefined, message: string): void {
   assert.throws(

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Token } from '../../../lib/access-token/token.ts'
+import type { JwtBearerGrant, ServerToDiscover } from '../../../lib/configuration/connection.ts'
+import { jwtBearer } from '../../../lib/configuration/grant-type.ts'
 import { createTokenEndpoints } from '../../../lib/discovery/token-endpoints.ts'
-import { LeaseLostError, unsharedLease } from '../../../lib/fleet/lease.ts'
+import { type Lease, LeaseLostError, unsharedLease } from '../../../lib/fleet/lease.ts'
 import { createAttempts, type LeasedContext } from '../../../lib/get-token/attempts.ts'
 import { createSecondAttemptPolicy, type SecondAttempt } from '../../../lib/get-token/second-attempt.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -10,8 +12,9 @@ import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { createClockOffsets } from '../../../lib/token-endpoint/clock-offset.ts'
 import type { RequestKeys } from '../../../lib/token-endpoint/request-keys.ts'
+import { timeoutsUntil } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { type ClockOffset, RefusedError, TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { plainAssertion, plainConnection } from '../../support/elements/plain-connection.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const now = 1_000_000
@@ -127,6 +130,116 @@ test('where that second attempt does not help, the first failure counts; a lost 
     assert.equal(await theAttempts([error]).attempts.repeatBy({ kind: 'repeat' }, context), undefined)
   for (const error of [new LeaseLostError(), new TypeError('ours')])
     await assert.rejects(theAttempts([error]).attempts.repeatBy({ kind: 'repeat' }, context), error)
+})
+
+/** Attempts whose token endpoint the metadata of the issuer names, and what the lease, the client and the issuer were asked. */
+function attemptsToDiscover(outcome: Token | Error = token) {
+  const seen: unknown[] = []
+  const attempts = createAttempts({
+    tokenEndpoints: {
+      longestWaitMilliseconds: () => (seen.includes('metadata') ? 0 : 10_000),
+      async locate(connection) {
+        seen.push('metadata')
+        return { ...connection, authorizationServer: { ...plainServer, tokenEndpoint: 'https://as.example.com/found' } }
+      },
+      doubt: () => void seen.push('doubt'),
+    },
+    tokenClient: {
+      async readKeys({ authorizationServer }, otherKeys) {
+        seen.push(authorizationServer.tokenEndpoint)
+        return { ...(otherKeys ?? previousKeys), readMilliseconds: 0 }
+      },
+      async requestToken() {
+        if (outcome instanceof Error) throw outcome
+        return outcome
+      },
+    },
+    secondAttempts: { choose: async () => ({ kind: 'none' }), noteUseless() {} },
+    now: () => now,
+  })
+  const lease: Lease = {
+    ...unsharedLease,
+    async keepFor(milliseconds) {
+      seen.push(milliseconds)
+    },
+  }
+  const discovered: LeasedContext = {
+    ...context,
+    lease,
+    connection: { ...plainConnection, authorizationServer: toDiscover },
+  }
+  return { attempts, seen, discovered }
+}
+
+const { tokenEndpoint: _written, ...plainServer } = plainConnection.authorizationServer
+const toDiscover: ServerToDiscover = {
+  ...plainServer,
+  issuer: 'https://as.example.com',
+  discovery: { hosts: [], noProxy: [] },
+}
+const { totalMilliseconds: attemptMilliseconds } = timeoutsUntil(
+  context.deadline,
+  now,
+  plainConnection.authorizationServer,
+)
+
+test('the lease is kept while the metadata is read and the attempt is made, and only for the attempt once the endpoint is known', async () => {
+  const { attempts, seen, discovered } = attemptsToDiscover()
+  assert.equal(await attempts.make(discovered), token)
+  const found = 'https://as.example.com/found'
+  assert.deepEqual(seen, [10_000 + attemptMilliseconds, 'metadata', found, attemptMilliseconds])
+  assert.equal(await attempts.make(discovered), token)
+  assert.deepEqual(seen.slice(4), ['metadata', found, attemptMilliseconds])
+})
+
+test('the lease is never kept longer than the caller waits', async () => {
+  const { attempts, seen, discovered } = attemptsToDiscover()
+  await attempts.make({ ...discovered, deadline: now + 9_000 })
+  assert.equal(seen[0], 9_000)
+})
+
+test('a connection whose elements name the endpoint keeps it', async () => {
+  const { attempts, seen } = attemptsToDiscover()
+  await attempts.make(context)
+  assert.deepEqual(seen, [plainConnection.authorizationServer.tokenEndpoint])
+})
+
+test('a failure of the endpoint or the way to it raises a doubt about where it is, and a refusal does not', async () => {
+  for (const [failure, doubts] of [
+    [new TimedOutError('late', { isServers: true }), true],
+    [new TimedOutError('late', { isServers: true, wasSent: false }), true],
+    [refusal('invalid_client'), false],
+    [new TypeError('ours'), false],
+  ] as const) {
+    const { attempts, seen, discovered } = attemptsToDiscover(failure)
+    await assert.rejects(attempts.make(discovered), failure)
+    assert.equal(seen.includes('doubt'), doubts, failure.message)
+  }
+})
+
+test('a repetition goes to the discovered endpoint too', async () => {
+  const { attempts, seen, discovered } = attemptsToDiscover()
+  assert.equal(await attempts.repeatBy({ kind: 'repeat' }, discovered), token)
+  assert.equal(seen[2], 'https://as.example.com/found')
+})
+
+test('where each request must set claims, no own request could find the reason of a refusal, so a second attempt is made at once', async () => {
+  const grant: JwtBearerGrant = { type: jwtBearer, assertion: plainAssertion(), assertionParameters: {} }
+  const request: LeasedContext['request'] = { ...context.request, claims: { tenant: 't' } }
+  const mayBeEither = new RefusedError('It says invalid_grant.', 'invalid_grant', 'client')
+  for (const [claimsFromRequest, told] of [
+    [{ tenant: true }, undefined],
+    [{}, mayBeEither],
+  ] as const) {
+    const { attempts } = theAttempts([mayBeEither, token], { kind: 'repeat' })
+    const made = attempts.make({
+      ...context,
+      request,
+      connection: { ...plainConnection, grant: { ...grant, claimsFromRequest } },
+    })
+    if (told) await assert.rejects(made, told)
+    else assert.equal(await made, token)
+  }
 })
 
 /** A policy whose secret has this text when it is read again, and that knows this offset of the server's clock. */

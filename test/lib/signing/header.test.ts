@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { decodeProtectedHeader } from 'jose'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
 import { signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
-import { createHeader, signAssertion, thumbprintIn } from '../../../lib/signing/assertion.ts'
+import { createHeader, createSignedAssertions, signAssertion, thumbprintIn } from '../../../lib/signing/assertion.ts'
 import { createLocalSigner } from '../../../lib/signing/signer.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { plainAssertion } from '../../support/elements/plain-connection.ts'
@@ -61,7 +61,8 @@ for (const certificateThumbprint of ['x5t', 'x5t#S256'] as const)
         assert.ok(error instanceof KeyStoreError)
         assert.equal(error.location, 'tokenwell/test/the-key')
         assert.match(error.message, /^The secret tokenwell\/test\/the-key holds no certificate/)
-        assert.ok(error.message.includes(`certificateThumbprint is ${certificateThumbprint}.`), error.message)
+        const [, otherwise] = error.message.split(`certificateThumbprint is ${certificateThumbprint}. `)
+        assert.match(String(otherwise), /beside the key, or set certificateThumbprint to none\.$/)
         return true
       },
     )
@@ -87,7 +88,7 @@ test('kid is absent where omit names it', () => {
 test('x5c without a certificate causes an error that names the secret', () => {
   assert.throws(() => createHeader(plainAssertion({ hasCertificateChain: true }), plainSigner), {
     code: 'key_store',
-    message: /^The secret tokenwell\/test\/the-key holds no certificate, but x5c is true\./,
+    message: /^The secret tokenwell\/test\/the-key holds no certificate, but x5c is true\. .* or take x5c out\.$/,
   })
 })
 
@@ -112,4 +113,11 @@ test('the header that was created is the header that is signed', async () => {
   const assertion = plainAssertion({ certificateThumbprint: 'x5t#S256', type: 'client-authentication+jwt' })
   const signed = await signAssertion(assertion, certifiedSigner, { now: 1_700_000_000_000, jwtId: 'theJwtId' })
   assert.deepEqual(decodeProtectedHeader(signed.assertion.reveal()), createHeader(assertion, certifiedSigner))
+})
+
+test('the claims of one assertion overwrite those of the elements, and leave the others', async () => {
+  const assertion = plainAssertion({ claims: { tenant: 'of the elements', team: 'orders' } })
+  const maker = createSignedAssertions(assertion, plainSigner)
+  const { claims } = await maker.make({ now: 1_700_000_000_000, jwtId: 'the-id' }, { tenant: 'of the request' })
+  assert.deepEqual([claims['tenant'], claims['team']], ['of the request', 'orders'])
 })
