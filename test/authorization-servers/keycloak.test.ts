@@ -29,6 +29,7 @@ import {
   sendsItsSecretInTheBody,
   signsByEachAlgorithm,
 } from './client-authentication.ts'
+import { acceptsSignaturesOfKms } from './kms-keys.ts'
 import { exchangesACallersToken } from './token-exchange.ts'
 
 /** It knows Ed25519 by the name EdDSA only. */
@@ -40,6 +41,7 @@ test('issue-token gets tokens from Keycloak', async (t) => {
   await t.test('with an assertion signed by each algorithm that it accepts', (t) =>
     signsByEachAlgorithm(t, server, algorithms),
   )
+  await t.test('with assertions that keys in KMS have signed', (t) => acceptsSignaturesOfKms(t, server))
   await t.test("with the certificate's x5t#S256 in the header of the assertion", (t) =>
     namesTheCertificateByItsThumbprint(t, server),
   )

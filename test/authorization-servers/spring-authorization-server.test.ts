@@ -19,6 +19,7 @@ import {
   sendsItsSecretInTheBody,
   signsByEachAlgorithm,
 } from './client-authentication.ts'
+import { acceptsSignaturesOfKms } from './kms-keys.ts'
 import { exchangesACallersToken } from './token-exchange.ts'
 
 /** All algorithms except those with an Ed25519 key. The server has no password grant either. */
@@ -30,6 +31,7 @@ test('issue-token gets tokens from Spring Authorization Server', async (t) => {
   await t.test('with an assertion signed by each algorithm that it accepts', (t) =>
     signsByEachAlgorithm(t, server, algorithms),
   )
+  await t.test('with assertions that keys in KMS have signed', (t) => acceptsSignaturesOfKms(t, server))
   await t.test("with the certificate's x5t#S256 in the header of the assertion", (t) =>
     namesTheCertificateByItsThumbprint(t, server),
   )
