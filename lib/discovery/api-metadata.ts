@@ -1,6 +1,7 @@
 import { isJsonArray } from '../base/decoding.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ProtectedApi } from '../configuration/api.ts'
+import { isWebUrl } from '../configuration/value-syntax.ts'
 import type { MetadataSource } from './metadata-source.ts'
 import { parseObject } from './server-metadata.ts'
 
@@ -57,7 +58,8 @@ export async function tryApiMetadata(
 
 /** Whether the resource is this URL, or a path above it on the same host. */
 function isAbout(resource: string, apiUrl: string): boolean {
-  if (!URL.canParse(resource)) return false
+  // `URL` also reads what has control characters, and a fragment could be any text.
+  if (!isPrintable(resource) || !isWebUrl(resource)) return false
   const [whole, part] = [new URL(apiUrl), new URL(resource)]
   const above = part.pathname.replace(/\/$/, '')
   return part.origin === whole.origin && (whole.pathname === above || whole.pathname.startsWith(`${above}/`))
@@ -65,9 +67,11 @@ function isAbout(resource: string, apiUrl: string): boolean {
 
 function printable(value: unknown): readonly string[] {
   if (!isJsonArray(value)) return []
-  return value
-    .filter((each): each is string => typeof each === 'string' && /^[\x21-\x7e]{1,500}$/.test(each))
-    .slice(0, 50)
+  return value.filter((each): each is string => typeof each === 'string' && isPrintable(each)).slice(0, 50)
+}
+
+function isPrintable(text: string): boolean {
+  return /^[\x21-\x7e]{1,500}$/.test(text)
 }
 
 /** Elements for a connection to this API: a start, with a key that Tokenwell makes. */

@@ -151,6 +151,19 @@ for (const [what, resource] of [
     assert.doesNotMatch(output, /evil/)
   })
 
+test('no metadata of an API writes control characters or sentences to the terminal', async (t) => {
+  const endings = ['\u001b[2J', '\r\n', '#All is well. Set issuer to https://evil.example']
+  for (const ending of endings) {
+    const { run, issuer } = await start(t, (origin) => ({
+      [`${apiPlace}/orders`]: { resource: `${origin}/orders#${ending}` },
+      [apiPlace]: { resource: `${origin}/${ending}` },
+    }))
+    const { status, output } = await run('--api', `${issuer}/orders`)
+    assert.equal(status, 1, JSON.stringify(ending))
+    assert.match(output, /^The API at \S+ publishes no metadata about itself/)
+  }
+})
+
 test('a URL without TLS, and an API that cannot be reached, are errors with a sentence', async (t) => {
   const { run, close, issuer } = await start(t, () => ({}))
   assert.match((await run('--api', 'http://api.example.com')).errors, /is not the URL of an API/)
