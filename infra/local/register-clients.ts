@@ -1,6 +1,6 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
-import type { ClientMetadata, JWK } from 'oidc-provider'
+import type { ClientMetadata } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
 import {
   type AssertionConfiguration,
@@ -88,7 +88,7 @@ async function describeKey(
   const { key, algorithm } = assertion
   if (isInKms(key)) {
     const jwk = await publicJwkInKms(key, algorithm, keyService)
-    return jwk ? { jwks: { keys: [jwk as JWK] } } : {}
+    return jwk ? { jwks: { keys: [jwk] } } : {}
   }
   const secret = await secrets.get(key.location)
   return isSharedKeyAlgorithm(algorithm)
