@@ -238,6 +238,23 @@ test('while the shared cache is down, an instance signs with what it pinned, and
   assert.equal(await signingKid(fleet, fleet.join()), kidTwo)
 })
 
+test('an old publication that is put back makes its key sign until the next reconciliation', async () => {
+  const fleet = createFleet()
+  const name = publishedKeysRecordName('theBuilder')
+  const read = async () => (await fleet.store.read([name]))[0] ?? assert.fail('nothing is published')
+  await fleet.publish('theBuilder')
+  const old = await read()
+  fleet.keyService.aliases.set(aliasOf('one'), two)
+  await publishHourly(fleet, 2 * day)
+  assert.equal(await signingKid(fleet), kidTwo)
+  assert.ok(await fleet.store.write(name, old, (await read()).version))
+  await fleet.time.advance(6 * minute)
+  assert.equal(await signingKid(fleet), kidOne)
+  await fleet.publish('theBuilder')
+  await fleet.time.advance(6 * minute)
+  assert.equal(await signingKid(fleet), kidTwo)
+})
+
 test('KMS that throttles cools nothing down: the next request goes to KMS again', async () => {
   const fleet = createFleet()
   await fleet.publish('theBuilder')
