@@ -42,9 +42,10 @@ export function clientWithAssertion(resolution: Resolution, origin: ClientOrigin
     return undefined
   }
   const assertion = resolveAssertion(resolution, jwtAuthenticationTokenRef, authServerRef, 'client')
-  if (assertion && !isSignedByTokenwell(assertion)) return byWebIdentity(resolution, origin, assertion)
+  if (!assertion) return undefined
+  if (!isSignedByTokenwell(assertion)) return byWebIdentity(resolution, origin, assertion)
   refuseClientId(resolution, origin)
-  if (assertion?.subject === undefined) return undefined
+  if (assertion.subject === undefined) return undefined
 
   const method = isSharedKeyAlgorithm(assertion.algorithm) ? 'client_secret_jwt' : 'private_key_jwt'
   if (clientAuthentication !== undefined && clientAuthentication !== method)

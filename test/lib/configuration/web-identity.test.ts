@@ -41,6 +41,12 @@ const mistakes: readonly (readonly [string, ElementChanges, object, readonly Reg
     [/tokenSubject: AWS signs the JWT of awsWebIdentity\/theIdentity/, /claims: AWS signs the JWT/],
   ],
   [
+    'no audience, beside a client id, which is right with AWS',
+    { oAuth: { clientId: 'theClient' } },
+    { audience: undefined },
+    [/awsWebIdentity\/theIdentity audience: It is required but missing/],
+  ],
+  [
     'another method than private_key_jwt',
     { oAuth: { clientAuthentication: 'client_secret_jwt' } },
     {},
