@@ -113,7 +113,7 @@ export async function resolveRotatedBuilder(
     )
   if (isInKms(key))
     throw new RotationRefusedError(
-      `${name} signs with a KMS key, which Tokenwell does not rotate. Give a new key an alias of its own, and write it into location of the keyStore.`,
+      `${name} signs with a KMS key, which Tokenwell does not rotate. Change the key in KMS: infra/operations.md has the steps under "Change a KMS key".`,
     )
   if (!key.generated)
     throw new RotationRefusedError(

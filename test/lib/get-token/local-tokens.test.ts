@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
+import { createPublicKey } from 'node:crypto'
 import { test } from 'node:test'
-import { decodeJwt } from 'jose'
+import { compactVerify, decodeJwt } from 'jose'
 import { ConfigurationError } from '../../../lib/configuration/finding.ts'
 import { connectionRecordName } from '../../../lib/fleet/record-store.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
+import { generateKey } from '../../../lib/signing/key-algorithm.ts'
+import { KeyServiceError } from '../../../lib/signing/key-service.ts'
 import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
+import { keyIdOf } from '../../../lib/signing/signing-key.ts'
 import { localTokenElements } from '../../support/elements/local-token-elements.ts'
 import { overhear, plant } from '../../support/output/canary.ts'
+import { testKeyService } from '../../support/virtual/key-services.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import {
   changeableElements,
@@ -147,6 +152,29 @@ test('a token that lives for less than a second once it is signed is a mistake o
     time.until(get()),
     /^ConfigurationError: jwtBuilder\/theBuilder expiresInSeconds: The token is valid for less /,
   )
+})
+
+test('a key in KMS signs a local token once for the whole fleet, and a KMS that throttles fails no caller while a token is kept', async () => {
+  const key = generateKey('ES256', 0)
+  const keyService = testKeyService({ 'alias/tokenwell/local/partner': key })
+  const signature = { jwkEnabled: false, keyStoreRef: 'inKms', signatureAlgorithm: 'ES256' }
+  const elements = localTokenElements({ builder: { ...builder, ...signature } })
+  const inKms = { location: 'kms:alias/tokenwell/local/partner' }
+  const store = changeableElements({ ...elements, keyStore: { ...elements['keyStore'], inKms } })
+  const first = createTokensInVirtualTime(() => assert.fail('no server is asked'), { elements: store, keyService })
+  const { time } = first
+  const got = await time.until(first.get())
+  const { protectedHeader } = await compactVerify(got.token.accessToken.reveal(), createPublicKey(key))
+  assert.deepEqual([protectedHeader.kid, keyService.signed.length], [keyIdOf(key), 1])
+
+  keyService.failure = new KeyServiceError('alias/tokenwell/local/partner', 'is throttled.', { isPassing: true })
+  const options = { elements: store, keyService, fleet: first }
+  const second = createTokensInVirtualTime(() => assert.fail('no server is asked'), options)
+  assert.equal((await time.until(second.get())).token.accessToken.reveal(), got.token.accessToken.reveal())
+  await time.advance(1_200_000)
+  await assert.rejects(time.until(second.get()), KeyServiceError)
+  keyService.failure = undefined
+  assert.notEqual((await time.until(second.get())).token.id, got.token.id)
 })
 
 /** A secret store that takes 100 ms and fails, and a process that signs with it. */

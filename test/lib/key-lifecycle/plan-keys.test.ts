@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { planKeys } from '../../../lib/key-lifecycle/plan-keys.ts'
+import { planKeys, resolveRotatedBuilder } from '../../../lib/key-lifecycle/plan-keys.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import type { SigningKey } from '../../../lib/signing/signing-key.ts'
+import { elementStoreOf, localDeployment } from '../../support/elements/element-store.ts'
 
 const now = 1_800_000_000_000
 const second = 1000
@@ -125,4 +126,15 @@ test('a key of another algorithm is kept for its assertions, and never starts to
   const old = { privateKey: rsa }
   assert.deepEqual(plan([key('old', { ...old, signsFrom: now - day })]), ['new: 0 to ', 'old: -86400 to 0'])
   assert.deepEqual(plan([key('old', { ...old, signsFrom: now + day })]), ['new: 0 to '])
+})
+
+test('a KMS key is not rotated, and the refusal says where the steps to change it are', async (t) => {
+  const elements = await elementStoreOf(t, {
+    jwtBuilder: { theBuilder: { keyStoreRef: 'inKms' } },
+    keyStore: { inKms: { location: 'kms:alias/tokenwell/local/partner' } },
+  })
+  await assert.rejects(resolveRotatedBuilder(elements, localDeployment, 'theBuilder'), {
+    name: 'RotationRefusedError',
+    message: /^jwtBuilder\/theBuilder signs with a KMS key, which Tokenwell does not rotate\. Change the key in KMS/,
+  })
 })

@@ -16,6 +16,7 @@ import type { LogEvent } from '../../../lib/log/log-event.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import type { WarmRun } from '../../../lib/renewal/warm-tokens.ts'
 import type { SecretCache } from '../../../lib/secret/secret-cache.ts'
+import type { KeyService } from '../../../lib/signing/key-service.ts'
 import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import type { TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { localDeployment } from '../elements/element-store.ts'
@@ -71,6 +72,7 @@ export interface TokensInVirtualTimeOptions {
   readonly elements?: ElementStore
   readonly secrets?: SecretCache
   readonly signers?: SignerCache
+  readonly keyService?: KeyService
   readonly memoryMaximumSeconds?: number
   readonly bus?: EventBus
 }
@@ -81,7 +83,7 @@ export function createTokensInVirtualTime(
   options: TokensInVirtualTimeOptions = {},
 ): TokensInVirtualTime {
   const { connection = plainConnection, latency = 50, random = () => 0.5, cacheLatency = 0, fleet } = options
-  const { memoryMaximumSeconds = Infinity, secrets = thePassword, signers = theSigners, bus } = options
+  const { memoryMaximumSeconds = Infinity, secrets = thePassword, signers = theSigners, bus, keyService } = options
   const time = fleet?.time ?? createVirtualTime()
   const { clock = { aheadMilliseconds: 0 } } = options
   const { pause } = time
@@ -118,6 +120,7 @@ export function createTokensInVirtualTime(
       store,
       memoryMaximumSeconds,
       ...(bus && { events: bus }),
+      ...(keyService && { keyService }),
     })
   const application = createApplication(ports())
   const background = createBackgroundApplication(ports())
