@@ -23,7 +23,7 @@ import {
 import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer, withinTime } from './http-exchange.ts'
 import { type Dispatcher, errors } from './undici.ts'
 
-/** A request that waited longer than this for others did not have the full time for its server. */
+/** A request that waited longer than this for others, or for its signature, did not have the full time for its server. */
 const longestWaitMilliseconds = 100
 /** Shorter than the keep-alive time of most servers, so that a connection that is about to be closed is not used. */
 const keepAliveMilliseconds = 4_000
@@ -88,9 +88,11 @@ async function exchangeOver(
   const endsAt = startedAt + total
   const timeUp = AbortSignal.timeout(Math.max(0, Math.ceil(total)))
   let waitedMilliseconds = Infinity
+  let writingMilliseconds = 0
   const exchanged = route.semaphore.run(async () => {
     waitedMilliseconds = performance.now() - startedAt
-    const { connection, written } = await openAndWrite(route, request, endsAt)
+    const { connection, written, ...ready } = await openAndWrite(route, request, endsAt)
+    writingMilliseconds = ready.writingMilliseconds
     try {
       const totalMilliseconds = endsAt - performance.now()
       const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes }
@@ -103,18 +105,19 @@ async function exchangeOver(
     }
   }, timeUp)
   return await exchanged.catch((error: unknown) => {
-    const isLate = error instanceof DOMException && waitedMilliseconds > longestWaitMilliseconds
-    throw isLate
-      ? new TimedOutError(
-          'Other token requests of this process used up the time for this one. Consider increasing maximumConcurrency of the authorization server.',
-        )
-      : error
+    if (!(error instanceof DOMException)) throw error
+    if (waitedMilliseconds > longestWaitMilliseconds)
+      throw new TimedOutError(
+        'Other token requests of this process used up the time for this one. Consider increasing maximumConcurrency of the authorization server.',
+      )
+    throw writingMilliseconds > longestWaitMilliseconds ? signedTooLate() : error
   })
 }
 
 interface Ready {
   readonly connection: HttpConnection
   readonly written: WrittenRequest
+  readonly writingMilliseconds: number
 }
 
 /** Writes the request for a connection that is open, so that a short-lived assertion does not wait for one. */
@@ -128,8 +131,11 @@ async function openAndWrite(
   const wasIdle = isOpen(connection)
   try {
     await withinTime(connections.open(connection), endsAt - performance.now())
-    const written = await withinTime(writeFor(request), endsAt - performance.now())
-    if (isOpen(connection)) return { connection, written }
+    const begunAt = performance.now()
+    const written = await withinTime(writeFor(request), endsAt - begunAt).catch((error: unknown) => {
+      throw error instanceof DOMException ? signedTooLate() : error
+    })
+    if (isOpen(connection)) return { connection, written, writingMilliseconds: performance.now() - begunAt }
   } catch (error) {
     connections.discard(connection)
     throw error
@@ -138,6 +144,14 @@ async function openAndWrite(
   // A server closes idle connections at any time, and may have done so meanwhile.
   if (wasIdle) return await openAndWrite({ connections }, request, endsAt, 0)
   throw connection.endedBy ?? new errors.SocketError('The server closed a new connection.')
+}
+
+/** A key service that is slow says nothing about the authorization server. */
+function signedTooLate(): TimedOutError {
+  return new TimedOutError(
+    'The token request was not signed in time. If its key is in AWS KMS, check that KMS answers in time.',
+    { wasSent: false },
+  )
 }
 
 /** @throws {WritingFailedError} */

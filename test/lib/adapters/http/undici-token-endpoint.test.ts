@@ -410,6 +410,27 @@ test('a request that cannot be written is not sent, its error is not one of the 
   assert.equal(answered, 1)
 })
 
+test('a signature that comes too late is no failure of the server, before the request is sent and while it waits for the answer', async (t) => {
+  const { port } = await startHttps(t, (request) => void request.resume())
+  const endpoint = await theEndpoint(t)
+  const timeouts = { receiveMilliseconds: 60_000, totalMilliseconds: 600 }
+  for (const milliseconds of [5_000, 300]) {
+    const signing = new AbortController()
+    const write = async () => {
+      await pause(milliseconds, undefined, { signal: signing.signal })
+      return theWriting
+    }
+    const failing = endpoint.post(theServer(port), { ...theRequest(timeouts), write })
+    await assert.rejects(failing, (error) => {
+      assert.ok(error instanceof TimedOutError)
+      assert.deepEqual([error.blames, error.mayBeOfRequest], ['nothing', false])
+      assert.match(error.message, /^The token request was not signed in time\./)
+      return true
+    })
+    signing.abort()
+  }
+})
+
 test('if the server closes an idle connection meanwhile, the request is written again and sent once', async (t) => {
   let answered = 0
   const { port, sockets } = await startHttps(t, (request, response) => {
