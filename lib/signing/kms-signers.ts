@@ -61,12 +61,21 @@ export function createKmsSigners({
     const known = pinned.get(jwtBuilder)
     if (known && now() < known.readAgainAt) return await known.value
     const value = pinnedKeys.read(jwtBuilder).catch(async (error) => {
-      if (!(error instanceof TokenwellError)) throw error
+      if (!(error instanceof TokenwellError)) {
+        if (known) pinned.set(jwtBuilder, known)
+        else pinned.delete(jwtBuilder)
+        throw error
+      }
       pinned.set(jwtBuilder, { value, readAgainAt: now() + pauseMilliseconds })
       return (await known?.value) ?? []
     })
     pinned.set(jwtBuilder, { value, readAgainAt: now() + maximumAgeMilliseconds })
     return await value
+  }
+
+  function readAgain(jwtBuilder: string): void {
+    const kept = pinned.get(jwtBuilder)
+    if (kept) pinned.set(jwtBuilder, { ...kept, readAgainAt: -Infinity })
   }
 
   async function keyOfAlias(alias: string): Promise<ServiceKey> {
@@ -151,8 +160,8 @@ export function createKmsSigners({
     algorithm: SignatureAlgorithm,
     pins: readonly PinnedKey[],
   ): Promise<never> {
-    // The next request may find another publication.
-    pinned.delete(key.jwtBuilder)
+    // The next request may find another publication. If it can't read one, these keys still count.
+    readAgain(key.jwtBuilder)
     await fittingKey(key, algorithm)
     const revoked = revokedOf(key)
     const passedOver = pins.map(({ keyId }) => keyId).filter((keyId) => revoked.has(keyId))
@@ -191,7 +200,7 @@ export function createKmsSigners({
 
     /** Makes the next request read the pinned keys again: the fleet has learned of a change. */
     readAllAgain(): void {
-      for (const [jwtBuilder, kept] of pinned) pinned.set(jwtBuilder, { ...kept, readAgainAt: -Infinity })
+      for (const jwtBuilder of pinned.keys()) readAgain(jwtBuilder)
     },
   }
 }

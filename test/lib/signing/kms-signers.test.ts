@@ -5,6 +5,7 @@ import { compactVerify, decodeProtectedHeader } from 'jose'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
 import type { KmsKeyReference } from '../../../lib/configuration/assertion-configuration.ts'
 import type { SignatureAlgorithm } from '../../../lib/configuration/signature-algorithm.ts'
+import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
 import { createHeader } from '../../../lib/signing/assertion.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { KeyServiceError } from '../../../lib/signing/key-service.ts'
@@ -141,6 +142,24 @@ test('a key that the publication does not know signs nothing', async () => {
   assert.deepEqual(keyService.signed, [])
 })
 
+test('a key that the publication does not know signs nothing either while the publication cannot be read any longer', async () => {
+  const next = generateKey('RS256', 2048)
+  const keyService = testKeyService({ [alias]: next })
+  let isDown = false
+  const signers = createKmsSigners({
+    keyService,
+    pinnedKeys: {
+      read: async () => {
+        if (isDown) throw new CacheUnavailableError('the cache is down')
+        return [pinOf(rsa, { signsUntil: 1 })]
+      },
+    },
+    now: Date.now,
+  })
+  for (isDown of [false, true, true])
+    await assert.rejects(signers.current(reference, 'RS256'), refuses(/is not published yet/, true))
+})
+
 test('an instance reads the pinned keys once in five minutes, and again when the fleet has learned of a change', async () => {
   const { signers, pass, reads } = signersFor(rsa, [pinOf(rsa)])
   for (let count = 0; count < 3; count++) await signers.current(reference, 'RS256')
@@ -151,6 +170,27 @@ test('an instance reads the pinned keys once in five minutes, and again when the
   signers.readAllAgain()
   await signers.current(reference, 'RS256')
   assert.equal(reads(), 3)
+})
+
+test('after a defect while the pinned keys are read, the next request reads them, and goes on with those that are known', async () => {
+  const next = generateKey('RS256', 2048)
+  const failures: Error[] = []
+  const signers = createKmsSigners({
+    keyService: testKeyService({ [alias]: next }),
+    pinnedKeys: {
+      read: async () => {
+        const failure = failures.shift()
+        if (failure) throw failure
+        return [pinOf(rsa)]
+      },
+    },
+    now: Date.now,
+  })
+  await signers.current(reference, 'RS256')
+  failures.push(new TypeError('a defect'), new CacheUnavailableError('the cache is down'))
+  signers.readAllAgain()
+  await assert.rejects(signers.current(reference, 'RS256'), TypeError)
+  assert.equal((await signers.current(reference, 'RS256')).keyId, keyIdOf(rsa))
 })
 
 test('what is not a signature of the algorithm is never sent', async () => {
