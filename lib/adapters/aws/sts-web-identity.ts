@@ -40,7 +40,7 @@ interface RoleSession {
 export function stsWebIdentity(settings: StsWebIdentitySettings): WebIdentity {
   const { stage, identityRole, now, timeouts = defaultTimeouts } = settings
   const sessions = new Map<string, RoleSession>()
-  const flights = createSingleFlight<RoleSession>()
+  const flights = createSingleFlight<RoleSession | undefined>()
   let client: STSClient | undefined
   const connect = () => {
     client ??= new STSClient(clientSettings(timeouts))
@@ -54,24 +54,25 @@ export function stsWebIdentity(settings: StsWebIdentitySettings): WebIdentity {
     const kept = sessions.get(role)
     const secondsLeft = kept ? (kept.endsAt - now()) / 1000 : 0
     if (kept && secondsLeft > Math.max(leastSecondsLeft, durationSeconds + spareSeconds)) return kept
-    return await flights.join(role, () => assume(role, awsWebIdentity))
+    // Other elements may wait for the same call, and each failure names its own.
+    const session = await flights
+      .join(role, () => assume(role))
+      .catch((error) => {
+        throw describeAssumeFailure(error, awsWebIdentity, role)
+      })
+    if (session) return session
+    throw new WebIdentityError(awsWebIdentity, 'AWS STS gave no credentials of the role. Try again later.', passing)
   }
 
-  async function assume(role: string, awsWebIdentity: string): Promise<RoleSession> {
+  async function assume(role: string): Promise<RoleSession | undefined> {
     const command = new AssumeRoleCommand({
       RoleArn: role,
       RoleSessionName: `tokenwell-${stage}`,
       DurationSeconds: sessionSeconds,
     })
-    const { Credentials: credentials } = await withinTime(timeouts.total, (options) =>
-      connect().send(command, options),
-    ).catch((error) => {
-      throw describeAssumeFailure(error, awsWebIdentity, role)
-    })
+    const { Credentials: credentials } = await withinTime(timeouts.total, (options) => connect().send(command, options))
     const session = openSession(credentials, timeouts)
-    if (!session)
-      throw new WebIdentityError(awsWebIdentity, 'AWS STS gave no credentials of the role. Try again later.', passing)
-    sessions.set(role, session)
+    if (session) sessions.set(role, session)
     return session
   }
 

@@ -173,6 +173,16 @@ test('a foreign audience, a longer duration and a role that is not there are den
   )
 })
 
+test('elements that wait for the same role each have its failure under their own name', async (t) => {
+  const { webIdentity } = await start(t)
+  const names = ['theIdentity', 'another']
+  const failures = await Promise.all(
+    names.map((awsWebIdentity) => failureOf(webIdentity.token({ ...request, awsWebIdentity, hasOwnRole: true }))),
+  )
+  for (const [index, { message }] of failures.entries())
+    assert.ok(message.startsWith(`awsWebIdentity/${names[index]}: AWS does not let Tokenwell assume the role`), message)
+})
+
 test('STS that cannot be reached is a failure that passes', async (t) => {
   const nowhere = { AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:9' }
   const { webIdentity } = await start(t, {}, { connect: 500, answer: 500, total: 1_000 }, nowhere)
