@@ -5,6 +5,7 @@ import type { TokenEndpoints } from '../discovery/token-endpoints.ts'
 import { type Lease, LeaseLostError } from '../fleet/lease.ts'
 import { KeyServiceError } from '../signing/key-service.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
+import { WebIdentityError } from '../signing/web-identity.ts'
 import type { RequestKeys } from '../token-endpoint/request-keys.ts'
 import type { LocatedRequest, TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
 import { hasTimeFor, timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
@@ -71,8 +72,7 @@ export function createAttempts({ tokenClient, secondAttempts, tokenEndpoints, no
       } catch (secondError) {
         secondAttempts.noteUseless(connection, second)
         // The refusal of the current key and the unadjusted clock tells the operator more.
-        const isOfKey = secondError instanceof KeyStoreError || secondError instanceof KeyServiceError
-        const isUseless = mayHelp(secondError, isOwn) || isOfKey
+        const isUseless = mayHelp(secondError, isOwn) || isUnsigned(secondError)
         throw second.kind !== 'repeat' && isUseless ? error : secondError
       }
     }
@@ -123,6 +123,11 @@ export function createAttempts({ tokenClient, secondAttempts, tokenEndpoints, no
       }
     },
   }
+}
+
+/** Whether the request was not made, because nothing signs its assertions. */
+function isUnsigned(error: unknown): boolean {
+  return error instanceof KeyStoreError || error instanceof KeyServiceError || error instanceof WebIdentityError
 }
 
 /** Whether the token endpoint may be another one by now. */

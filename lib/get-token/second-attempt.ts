@@ -4,6 +4,7 @@ import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
 import { KeyServiceError } from '../signing/key-service.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
+import { WebIdentityError } from '../signing/web-identity.ts'
 import { type ClockOffsets, longestOffsetMilliseconds } from '../token-endpoint/clock-offset.ts'
 import type { RequestKeySource, RequestKeys } from '../token-endpoint/request-keys.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
@@ -85,13 +86,13 @@ export function mayHelp(error: unknown, isOwn: boolean): error is RefusedError {
   return error instanceof RefusedError && error.mayBeOfCredentials && (isOwn || !error.mayBeOfRequest)
 }
 
-/** Undefined where a secret can't be read or used: the server's refusal tells the operator more than that error. */
+/** Undefined where a secret can't be read or used, or AWS gives no identity token: the server's refusal tells the operator more than that error. */
 async function unlessUnusable<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look()
   } catch (error) {
-    if (error instanceof SecretError || error instanceof KeyStoreError || error instanceof KeyServiceError)
-      return undefined
+    const isOfKey = error instanceof SecretError || error instanceof KeyStoreError || error instanceof KeyServiceError
+    if (isOfKey || error instanceof WebIdentityError) return undefined
     throw error
   }
 }

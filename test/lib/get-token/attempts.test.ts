@@ -10,6 +10,7 @@ import { createSecondAttemptPolicy, type SecondAttempt } from '../../../lib/get-
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import { WebIdentityError } from '../../../lib/signing/web-identity.ts'
 import { createClockOffsets } from '../../../lib/token-endpoint/clock-offset.ts'
 import type { RequestKeys } from '../../../lib/token-endpoint/request-keys.ts'
 import { timeoutsUntil } from '../../../lib/token-endpoint/token-endpoint.ts'
@@ -114,6 +115,14 @@ test('a previous key that cannot be used, for example because it has no certific
   await assert.rejects(attempts.make(context), first)
   assert.equal(useless.length, 1)
   await assert.rejects(theAttempts([first, unusable], { kind: 'repeat' }).attempts.make(context), unusable)
+})
+
+test('AWS gives no identity token for the second attempt: that does not hide the refusal', async () => {
+  const [first, away] = [refusal('invalid_client'), new WebIdentityError('theIdentity', 'AWS STS gives no answer now.')]
+  const guess = { kind: 'by_guessed_clock', offsetBefore: 0 } as const
+  const { attempts, useless } = theAttempts([first, away], guess)
+  await assert.rejects(attempts.make(context), first)
+  assert.deepEqual(useless, [guess])
 })
 
 test('a second attempt that helped another request is made for this one as well, where there is time', async () => {

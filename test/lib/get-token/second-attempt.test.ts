@@ -8,6 +8,7 @@ import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-st
 import type { Signer } from '../../../lib/signing/signer.ts'
 import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import { WebIdentityError } from '../../../lib/signing/web-identity.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import {
   createTokensInVirtualTime,
@@ -394,6 +395,7 @@ for (const failure of [
   new SecretError('secret_unreachable', 'no answer'),
   new SecretError('secret_denied', 'no right'),
   new KeyStoreError(keyName, 'holds no key.'),
+  new WebIdentityError('theIdentity', 'AWS STS throttles requests.', { isPassing: true }),
 ])
   test(`where the previous key can't be read (${failure.code}) the refusal is what counts`, async () => {
     const far = await theFarEnds(refuseClient)
