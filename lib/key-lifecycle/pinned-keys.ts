@@ -1,10 +1,10 @@
 import { createPublicKey, type JsonWebKey, X509Certificate } from 'node:crypto'
 import { publishedKeysRecordName } from '../fleet/record-store.ts'
 import type { PinnedKey, PinnedKeys } from '../signing/kms-signers.ts'
-import type { PublicationReaderDependencies } from './publication-store.ts'
+import { type PublicationReaderDependencies, PublicationRefusedError } from './publication-store.ts'
 import type { PublishedKey } from './published-keys.ts'
 
-/** Reads the keys that publications pin, for instances that sign. A rejected record pins nothing. */
+/** Reads the keys that publications pin, for instances that sign. A rejected record is one that can't be read. */
 export function createPinnedKeys({
   store,
   breaker,
@@ -23,7 +23,7 @@ export function createPinnedKeys({
       const found = records.readPublication(jwtBuilder, record, await publicationKey.publicKey(), readAt)
       if (found.kind === 'refused') {
         log({ event: 'publication_refused', jwtBuilder, why: found.why })
-        return []
+        throw new PublicationRefusedError(jwtBuilder, found.why)
       }
       return found.publication.kind === 'keys' ? found.publication.keys.flatMap((key) => pinnedKey(key) ?? []) : []
     },

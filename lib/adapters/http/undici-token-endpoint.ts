@@ -110,7 +110,11 @@ async function exchangeOver(
       throw new TimedOutError(
         'Other token requests of this process used up the time for this one. Consider increasing maximumConcurrency of the authorization server.',
       )
-    throw writingMilliseconds > longestWaitMilliseconds ? signedTooLate() : error
+    if (writingMilliseconds <= longestWaitMilliseconds) throw error
+    throw new TimedOutError(
+      'The signature of the token request took so long that the server did not have its full time. If the key is in AWS KMS, check that KMS answers in time.',
+      { wasSent: progress.isSent },
+    )
   })
 }
 

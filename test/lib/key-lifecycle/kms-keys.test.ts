@@ -255,6 +255,19 @@ test('an old publication that is put back makes its key sign until the next reco
   assert.equal(await signingKid(fleet), kidTwo)
 })
 
+test('a record that is rejected does not unpin what an instance knows, so a moved alias still signs nothing', async () => {
+  const fleet = createFleet()
+  const name = publishedKeysRecordName('theBuilder')
+  await fleet.publish('theBuilder')
+  assert.equal(await signingKid(fleet), kidOne)
+  fleet.keyService.aliases.set(aliasOf('one'), two)
+  const [record = assert.fail('nothing is published')] = await fleet.store.read([name])
+  const forged = { ...record, version: 'forged', fields: { ...record.fields, signature: 'forged' } }
+  assert.ok(await fleet.store.write(name, forged, record.version))
+  await fleet.time.advance(6 * minute)
+  assert.equal(await signingKid(fleet), kidOne)
+})
+
 test('KMS that throttles cools nothing down: the next request goes to KMS again', async () => {
   const fleet = createFleet()
   await fleet.publish('theBuilder')
