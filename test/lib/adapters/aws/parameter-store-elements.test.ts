@@ -58,7 +58,7 @@ test('a connection needs one request for each level, reads only its own elements
         ['endpointConnection/conn'],
         ['oAuthConfig/theConfig', 'authToken/theConfig', 'authTokenLocal/theConfig', 'authData/theConfig'],
         ['authorizationServer/theServer', 'oAuthTokenConfig/theTokenConfig'],
-        ['sslDefault/default', 'ssl/defaultSSLConfig', 'jwtBuilder/theBuilder'],
+        ['sslDefault/default', 'ssl/defaultSSLConfig', 'jwtBuilder/theBuilder', 'awsWebIdentity/theBuilder'],
         ['keyStore/theTrust'],
       ].map((names) => names.map((name) => `/tokenwell/local/${name}`)),
     )
