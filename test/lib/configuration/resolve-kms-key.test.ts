@@ -10,7 +10,7 @@ type Attributes = Readonly<Record<string, unknown>>
 
 function elementsWith(keyStore: Attributes, builder: Attributes = {}): RawElements {
   const elements = exampleElements(exampleIssuer, {
-    builder: { ...builder, jwkEnabled: undefined, keyStoreRef: 'theKey' },
+    builder: { keyStoreRef: 'theKey', ...builder, jwkEnabled: undefined },
   })
   return { ...elements, keyStore: { ...elements['keyStore'], theKey: keyStore } }
 }
@@ -87,4 +87,18 @@ test('a KMS key opens no TLS connection: as trust store or client certificate it
     /^ssl\/defaultSSLConfig trustStoreRef: It names a KMS key, which holds no certificate/,
     /^ssl\/defaultSSLConfig keyStoreRef: It names a KMS key, which holds no certificate/,
   ])
+})
+
+test('an alias in the place of a shared key is a mistake: HS* needs a secret', async (t) => {
+  const builder = { signatureAlgorithm: 'HS256', sharedKey: location, keyStoreRef: undefined }
+  assertLines(await mistakesOf(t, elementsWith({ location }, builder)), [
+    /^jwtBuilder\/theBuilder sharedKey: It must be the name of a secret\. Only the location of a keyStore may name a KMS key/,
+  ])
+})
+
+test('a certificate in the header needs one in the keyStore', async (t) => {
+  for (const builder of [{ x5c: true }, { certificateThumbprint: 'x5t#S256' }])
+    assertLines(await mistakesOf(t, elementsWith({ location }, builder)), [
+      /^jwtBuilder\/theBuilder (x5c|certificateThumbprint): The KMS key has no certificate\. Write it/,
+    ])
 })
