@@ -89,7 +89,7 @@ function narrateRequest(request: SentRequest, print: Print, tokenServers: readon
   }
   const form = new URLSearchParams(Buffer.isBuffer(body) ? body.toString() : '')
   if (!form.has('grant_type') && !new URLSearchParams(path.split('?')[1]).has('grant_type')) {
-    print(`  ${address} with the token`)
+    print(sentTokensOf(request).length > 0 ? `  ${address} with the token` : `  ${address}`)
     return
   }
   print(`  ${method} ${origin}${path}`)

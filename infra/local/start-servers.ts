@@ -1,7 +1,8 @@
 import { relative } from 'node:path'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
+import { keyFolderOf } from '../../lib/application/open-key-service.ts'
 import { isServed, tokensOf } from '../../lib/configuration/connection.ts'
-import { secretPrefix } from '../../lib/configuration/deployment.ts'
+import { kmsAliasPrefix, kmsLocationPrefix, secretPrefix } from '../../lib/configuration/deployment.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { validateElements } from '../../lib/configuration/inspect-elements.ts'
 import { describeApiCredentials } from './api-credentials.ts'
@@ -98,9 +99,13 @@ async function announceMistakes({ elementsPath, deployment }: Workspace, print: 
 /** The authorization server of this run registers its clients itself, with the client secrets that are made. */
 async function announceSecrets(workspace: Workspace, issuer: string | undefined, print: Print): Promise<void> {
   const made = await prepareSecrets(workspace, (connection) => isServedBy(issuer, connection))
-  const prefix = secretPrefix(workspace.deployment)
-  const names = made.map((name) => name.slice(prefix.length)).join(', ')
-  if (names) print(`  secrets    new in ${relative(process.cwd(), workspace.secretsFolder)}: ${names}`)
+  const { deployment, secretsFolder } = workspace
+  const keyPrefix = `${kmsLocationPrefix}${kmsAliasPrefix(deployment)}`
+  const namesAfter = (prefix: string) =>
+    made.flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])).join(', ')
+  const [secrets, keys] = [namesAfter(secretPrefix(deployment)), namesAfter(keyPrefix)]
+  if (secrets) print(`  secrets    new in ${relative(process.cwd(), secretsFolder)}: ${secrets}`)
+  if (keys) print(`  KMS keys   new in ${relative(process.cwd(), keyFolderOf(secretsFolder))}: ${keys}`)
 }
 
 /** Prints the clients to register at other servers, and the credentials for APIs, each once, and again when it has changed. */
