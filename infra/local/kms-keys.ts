@@ -1,5 +1,3 @@
-import { access, mkdir, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { fileKeyService, keyFileOf } from '../../lib/adapters/files/file-key-service.ts'
 import { keyFolderOf } from '../../lib/application/open-key-service.ts'
 import { isInKms, type KmsKeyReference } from '../../lib/configuration/assertion-configuration.ts'
@@ -10,6 +8,7 @@ import type { KeyService } from '../../lib/signing/key-service.ts'
 import { certificatesOfKmsKey } from '../../lib/signing/kms-certificates.ts'
 import { type PublicJwk, publicJwkOf } from '../../lib/signing/public-jwk.ts'
 import { keyIdOf } from '../../lib/signing/signing-key.ts'
+import { makeFile } from './make-secrets.ts'
 
 /* The local run keeps each key that is in AWS KMS elsewhere in a file. */
 
@@ -27,21 +26,13 @@ export function localKeyFile(secretsFolder: string, { kmsAlias }: KmsKeyReferenc
 export async function makeKmsKeysFor(secretsFolder: string, tokens: readonly TokenConnection[]): Promise<string[]> {
   const made: string[] = []
   for (const { key, algorithm } of tokens.flatMap(signedJwtsOf))
-    if (isInKms(key) && (await makeKeyFile(localKeyFile(secretsFolder, key), algorithm)))
+    if (isInKms(key) && (await makeFile(localKeyFile(secretsFolder, key), () => makeKey(algorithm))))
       made.push(`kms:${key.kmsAlias}`)
   return made
 }
 
-async function makeKeyFile(path: string, algorithm: SignatureAlgorithm): Promise<boolean> {
-  const isThere = await access(path).then(
-    () => true,
-    () => false,
-  )
-  if (isThere) return false
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const key = generateKey(algorithm, modulusLength).export({ type: 'pkcs8', format: 'pem' })
-  await writeFile(path, key, { mode: 0o600 })
-  return true
+async function makeKey(algorithm: SignatureAlgorithm): Promise<string> {
+  return String(generateKey(algorithm, modulusLength).export({ type: 'pkcs8', format: 'pem' }))
 }
 
 /**

@@ -69,7 +69,11 @@ export async function makeSecret(
   name: string,
   make: () => Promise<string>,
 ): Promise<boolean> {
-  const path = secretPath(secretsFolder, deployment.stage, name)
+  return await makeFile(secretPath(secretsFolder, deployment.stage, name), make)
+}
+
+/** Makes a file that only its owner can read, unless it exists. Returns whether it was made. */
+export async function makeFile(path: string, make: () => Promise<string>): Promise<boolean> {
   const isThere = await access(path).then(
     () => true,
     () => false,

@@ -26,3 +26,11 @@ export function revokedKeysOf(
     each.jwtBuilder === jwtBuilder || (location !== undefined && each.location === location)
   return new Set([...revoked, ...revocations.filter(isTheirs).map(({ kid }) => kid)])
 }
+
+/** All of them, each once. Earlier revocations still hold: an attacker may have removed them from the list. */
+export function addRevocations(
+  earlier: readonly KeyRevocation[],
+  latest: readonly KeyRevocation[],
+): readonly KeyRevocation[] {
+  return [...new Map([...earlier, ...latest].map((each) => [JSON.stringify(each), each])).values()]
+}

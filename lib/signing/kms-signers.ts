@@ -4,7 +4,7 @@ import type { KmsKeyReference } from '../configuration/assertion-configuration.t
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import { Secret } from '../secret/secret.ts'
 import { keyAlgorithmMismatch } from './key-algorithm.ts'
-import { type KeyRevocation, ownerOf, revokedKeysOf } from './key-revocation.ts'
+import { addRevocations, type KeyRevocation, ownerOf, revokedKeysOf } from './key-revocation.ts'
 import { type KeyService, KeyServiceError, type ServiceKey } from './key-service.ts'
 import { certificatesOfKmsKey, isCertified, writtenCertificates } from './kms-certificates.ts'
 import { digestOf, signatureOfJws } from './service-signature.ts'
@@ -192,10 +192,9 @@ export function createKmsSigners({
       return chosen && signerOf(key, algorithm, withCertificate(key, chosen))
     },
 
-    /** These keys sign no longer, and earlier revocations still hold. */
+    /** These keys sign no longer. */
     revoke(latest: readonly KeyRevocation[]): void {
-      const all = [...revocations, ...latest].map((each) => [JSON.stringify(each), each] as const)
-      revocations = [...new Map(all).values()]
+      revocations = addRevocations(revocations, latest)
     },
 
     /** Makes the next request read the pinned keys again: the fleet has learned of a change. */

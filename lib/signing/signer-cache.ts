@@ -4,7 +4,7 @@ import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/
 import type { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { whyUnfit } from './key-algorithm.ts'
-import { type KeyRevocation, revokedKeysOf } from './key-revocation.ts'
+import { addRevocations, type KeyRevocation, revokedKeysOf } from './key-revocation.ts'
 import { demandHost, demandUnreserved, readSharedKey, type SecretUse } from './secret-use.ts'
 import { createLocalSigner, type Signer } from './signer.ts'
 import { currentKey, isTimed, KeyStoreError, previousKey, type SigningKey, stagedKey } from './signing-key.ts'
@@ -68,10 +68,9 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
       return currentSigner(signersBefore, now(), revoked)
     },
 
-    /** These keys sign no longer, and earlier revocations still hold: an attacker may have removed them from the list. */
+    /** These keys sign no longer. */
     revoke(latest: readonly KeyRevocation[]): void {
-      const all = [...revocations, ...latest].map((each) => [JSON.stringify(each), each] as const)
-      revocations = [...new Map(all).values()]
+      revocations = addRevocations(revocations, latest)
     },
   }
 }

@@ -1,10 +1,10 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
 import { GetPublicKeyCommand, KMSClient, SignCommand, type SigningAlgorithmSpec } from '@aws-sdk/client-kms'
 import type { SignatureAlgorithm } from '../../configuration/signature-algorithm.ts'
 import { type KeyService, KeyServiceError } from '../../signing/key-service.ts'
 import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts'
 import { reasonOfAwsFailure } from './aws-failure.ts'
 import { classifyKmsFailure } from './kms-failure.ts'
+import { readPublicKey } from './kms-public-key.ts'
 
 /** A caller waits for the token. */
 const defaultTimeouts: AwsTimeouts = { connect: 1_000, answer: 2_000, total: 5_000 }
@@ -69,15 +69,6 @@ export function kmsKeyService({ timeouts = defaultTimeouts }: { readonly timeout
       if (signature) return signature
       throw new KeyServiceError(alias, 'returned no signature. Try again later.', passing)
     },
-  }
-}
-
-function readPublicKey(spki: Uint8Array | undefined): KeyObject | undefined {
-  try {
-    return createPublicKey({ key: Buffer.from(spki ?? []), format: 'der', type: 'spki' })
-  } catch {
-    // The error of Node.js does not help an operator.
-    return undefined
   }
 }
 

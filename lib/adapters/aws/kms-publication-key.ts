@@ -1,10 +1,11 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { GetPublicKeyCommand, KMSClient, SignCommand } from '@aws-sdk/client-kms'
 import { createLazy } from '../../base/single-flight.ts'
 import { PublicationKeyError, type PublicationSigner } from '../../key-lifecycle/publication-key.ts'
 import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts'
 import { reasonOfAwsFailure } from './aws-failure.ts'
 import { classifyKmsFailure } from './kms-failure.ts'
+import { readPublicKey } from './kms-public-key.ts'
 
 export interface KmsPublicationKeySettings {
   /** The id, ARN or alias (`alias/...`) of the key. */
@@ -33,7 +34,7 @@ export function kmsPublicationKey({ keyId, timeouts = defaultTimeouts }: KmsPubl
         throw describeKmsFailure(error, keyId, 'kms:GetPublicKey')
       },
     )
-    return readPublicKey(keyId, spki)
+    return demandP256(keyId, spki)
   })
 
   return {
@@ -60,13 +61,9 @@ export function kmsPublicationKey({ keyId, timeouts = defaultTimeouts }: KmsPubl
 }
 
 /** @throws {PublicationKeyError} if it is a key of another kind */
-function readPublicKey(keyId: string, spki: Uint8Array | undefined): KeyObject {
-  try {
-    const key = createPublicKey({ key: Buffer.from(spki ?? []), format: 'der', type: 'spki' })
-    if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key
-  } catch {
-    // The error of Node.js does not help an operator.
-  }
+function demandP256(keyId: string, spki: Uint8Array | undefined): KeyObject {
+  const key = readPublicKey(spki)
+  if (key?.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key
   throw new PublicationKeyError(
     `The KMS key ${keyId} cannot sign publications. Use a key with the key spec ECC_NIST_P256.`,
   )
